@@ -1,0 +1,89 @@
+"""Engines that the package makes for itself: the embedded file, and the one beside a host's memory.
+
+Pragmas that stay in a file are set only here, never on a host's engine.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import weakref
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+
+#: How long a reader waits for a writer's lock; readers of a WAL file do not wait at all.
+BUSY_MS = 5_000
+
+
+def embedded_engine(instance_path: str | Path) -> Engine:
+    """An engine on ``chatstream.sqlite3`` in the app's instance folder, in WAL mode."""
+
+    folder = Path(instance_path)
+
+    # The chat says so when it is asked; the site's own pages must not fail for it.
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+
+    return make_engine(f"sqlite:///{folder / 'chatstream.sqlite3'}")
+
+
+def temporary_engine() -> Engine:
+    """An engine on a private file that goes with the engine.
+
+    For hosts whose own database is in memory: that is one connection for everybody, where our
+    commit would commit the host's pending rows.
+    """
+
+    folder = tempfile.TemporaryDirectory(prefix="chatstream-")
+    engine = make_engine(f"sqlite:///{folder.name}/chatstream.sqlite3")
+    engine.update_execution_options(chatstream_temporary=True)
+    weakref.finalize(engine, folder.cleanup)
+
+    return engine
+
+
+def make_engine(uri: str) -> Engine:
+    """An engine of our own on any database; a SQLite file is put into WAL mode."""
+
+    engine = create_engine(uri, pool_pre_ping=not uri.startswith("sqlite"))
+
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare)
+
+    return engine
+
+
+def is_in_memory(engine: Engine) -> bool:
+    """Whether an engine's rows live in one connection's memory."""
+
+    if engine.dialect.name != "sqlite":
+        return False
+
+    name = engine.url.database
+
+    return not name or ":memory:" in name or engine.url.query.get("mode") == "memory"
+
+
+def find_file(engine: Engine) -> Path | None:
+    """The file that holds an engine's rows; None for a server and for memory."""
+
+    if engine.dialect.name != "sqlite" or is_in_memory(engine):
+        return None
+
+    return Path(str(engine.url.database).removeprefix("file:").partition("?")[0])
+
+
+def is_temporary(engine: Engine) -> bool:
+    """Whether an engine's file is one of `temporary_engine`."""
+
+    return "chatstream_temporary" in engine.get_execution_options()
+
+
+def _prepare(connection: Any, record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
