@@ -1,0 +1,92 @@
+"""Saved conversations: storing what is asked, and reading the tree of messages back.
+
+Functions that write take a connection inside a transaction (`Database.write` gives it); functions
+that read take a session. `get_conversation`, `get_message` and the list find by owner; what reads
+by id alone is for ids that they gave.
+"""
+
+from .asking import Asked, ask
+from .branches import (
+    Branch,
+    Reading,
+    path_to,
+    read_below,
+    read_branch,
+    read_changed,
+    read_leaf,
+    read_messages,
+    read_page,
+    read_path,
+)
+from .deleting import delete_conversation
+from .expiring import expire
+from .owners import (
+    Deleted,
+    Place,
+    delete_counted,
+    delete_remains,
+    is_present,
+    list_places,
+    move_owner,
+)
+from .questions import check_key, check_name, check_question
+from .revocations import read_revocations, store_revocation
+from .texts import Html, join_text, read_tails, read_text, store_html
+from .threads import (
+    Page,
+    create_conversation,
+    find_newest,
+    find_running,
+    get_conversation,
+    get_message,
+    list_conversations,
+    rename,
+)
+from .visitors import ANONYMOUS, is_claimed
+from .wanted import Ask, Turn
+
+__all__ = [
+    "ANONYMOUS",
+    "Ask",
+    "Asked",
+    "Branch",
+    "Deleted",
+    "Html",
+    "Page",
+    "Place",
+    "Reading",
+    "Turn",
+    "ask",
+    "check_key",
+    "check_name",
+    "check_question",
+    "create_conversation",
+    "delete_conversation",
+    "delete_counted",
+    "delete_remains",
+    "expire",
+    "find_newest",
+    "find_running",
+    "get_conversation",
+    "get_message",
+    "is_claimed",
+    "is_present",
+    "join_text",
+    "list_conversations",
+    "list_places",
+    "move_owner",
+    "path_to",
+    "read_below",
+    "read_branch",
+    "read_changed",
+    "read_leaf",
+    "read_messages",
+    "read_page",
+    "read_path",
+    "read_revocations",
+    "read_tails",
+    "read_text",
+    "rename",
+    "store_html",
+    "store_revocation",
+]

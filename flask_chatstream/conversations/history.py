@@ -1,0 +1,73 @@
+"""What the model is given of a conversation: the path to the answer, newest kept whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
+
+from flask_chatstream.models import Message
+
+from .branches import read_messages
+
+#: Rough length of a token, for trimming where the vendor's own count is not known.
+CHARS_PER_TOKEN = 4
+
+
+class Said(NamedTuple):
+    """One message of the path, by whom and what."""
+
+    role: str
+    content: str
+
+
+_COLUMNS = (
+    Message.id,
+    Message.parent_id,
+    Message.depth,
+    Message.role,
+    Message.content,
+    Message.status,
+)
+_above = select(Message.parent_id).where(Message.id == bindparam("answer")).scalar_subquery()
+_root = select(*_COLUMNS).where(Message.id == _above).cte("path", recursive=True)
+_path = _root.union_all(select(*_COLUMNS).where(Message.id == _root.c.parent_id))
+_PATH = select(_path).order_by(_path.c.depth)
+
+
+def read_history(session: Session, answer_id: str, context_tokens: int) -> list[Said]:
+    """The messages in front of an answer, oldest first, that fit ``context_tokens``.
+
+    The newest is kept whatever its length. Messages without text are left out.
+    """
+
+    rows = session.connection().execute(_PATH, {"answer": answer_id}).all()
+    said = [Said(row.role, row.content) for row in rows]
+
+    # An answer further up may be going on: its text is not in its row alone.
+    if any(row.status == "generating" for row in rows):
+        readings = read_messages(session, [row.id for row in rows])
+        said = [Said(reading.message.role, reading.text) for reading in readings]
+
+    return trim([one for one in said if one.content], context_tokens)
+
+
+def trim(messages: Sequence[Said], context_tokens: int) -> list[Said]:
+    """The newest messages within a budget of tokens, oldest first."""
+
+    budget = context_tokens * CHARS_PER_TOKEN
+    kept: list[Said] = []
+
+    for message in reversed(messages):
+        budget -= len(message.content)
+
+        if kept and budget < 0:
+            break
+
+        kept.append(message)
+
+    kept.reverse()
+
+    return kept

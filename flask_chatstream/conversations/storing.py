@@ -1,0 +1,244 @@
+"""The rows of an ask, statement by statement; `asking` says in which order.
+
+Statements are built once: building one costs several times what running it does.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from flask_chatstream.errors import Conflict, InvalidRequest, NotFound
+from flask_chatstream.models import Conversation, Generation, Message, Submission
+
+from .titles import title_from
+from .wanted import Ask
+
+
+class Locked(NamedTuple):
+    """A conversation that this transaction has locked or made."""
+
+    id: str
+    version: int
+    active_leaf: str | None
+    title: str
+    model: str | None
+
+
+class Parent(NamedTuple):
+    """The message below which something is stored."""
+
+    id: str
+    depth: int
+    status: str
+    role: str
+
+
+_KEY = insert(Submission)
+_NEW = insert(Conversation)
+_MESSAGE = insert(Message)
+_GENERATION = insert(Generation)
+_LOCK = (
+    select(
+        Conversation.id,
+        Conversation.version,
+        Conversation.active_leaf,
+        Conversation.title,
+        Conversation.model,
+        Conversation.owner,
+    )
+    .where(
+        Conversation.id == bindparam("id"),
+        Conversation.owner == bindparam("owner"),
+        Conversation.mount == bindparam("mount"),
+    )
+    .with_for_update()
+)
+_PARENT = select(Message.id, Message.depth, Message.status, Message.role).where(
+    Message.id == bindparam("id"), Message.conversation_id == bindparam("conversation")
+)
+_COUNT = (
+    update(Conversation)
+    .where(Conversation.id == bindparam("conversation"))
+    .values(
+        active_leaf=bindparam("leaf"),
+        version=bindparam("next_version"),
+        message_count=Conversation.message_count + bindparam("added"),
+        title=bindparam("new_title"),
+        last_message_at=bindparam("moment"),
+        updated_at=bindparam("moment"),
+    )
+)
+
+
+def store_key(connection: Connection, wanted: Ask, conversation_id: str, moment: datetime) -> None:
+    """The idempotency key, first of all: a second submit fails here."""
+
+    if wanted.key is None:
+        return
+
+    values = {
+        "owner": wanted.owner,
+        "key": wanted.key,
+        "conversation_id": conversation_id,
+        "user_message_id": wanted.turns[-1].id if wanted.turns else None,
+        "message_id": wanted.answer_id if wanted.answer else None,
+        "created_at": moment,
+    }
+    connection.execute(_KEY, values)
+
+
+def lock_conversation(connection: Connection, wanted: Ask) -> Locked:
+    """The conversation, locked; raises `NotFound`."""
+
+    found = connection.execute(
+        _LOCK, {"id": wanted.conversation_id, "owner": wanted.owner, "mount": wanted.mount}
+    ).one_or_none()
+
+    if found is None or found.owner != wanted.owner:
+        raise NotFound
+
+    return Locked(*found[:-1])
+
+
+def store_conversation(connection: Connection, wanted: Ask, id: str, moment: datetime) -> Locked:
+    """A new conversation."""
+
+    values = {
+        "id": id,
+        "owner": wanted.owner,
+        "mount": wanted.mount,
+        "title": wanted.title or "",
+        "title_source": "person" if wanted.title else "words",
+        "model": wanted.model,
+        "version": 0,
+        "created_at": moment,
+        "updated_at": moment,
+        "last_message_at": moment,
+    }
+    connection.execute(_NEW, values)
+
+    return Locked(id, 0, None, wanted.title or "", wanted.model)
+
+
+def get_parent(connection: Connection, wanted: Ask, conversation: Locked) -> Parent | None:
+    """Where the turns are stored; None at the root.
+
+    Raises `NotFound`, `Conflict` while that message is being written, `InvalidRequest` when it is
+    no question and only an answer was asked for.
+    """
+
+    id = wanted.parent_id or conversation.active_leaf
+
+    if id is None or wanted.from_root:
+        if not wanted.turns:
+            raise InvalidRequest("There is no question yet to be answered.")
+
+        return None
+
+    found = connection.execute(_PARENT, {"id": id, "conversation": conversation.id}).one_or_none()
+
+    if found is None:
+        raise NotFound
+
+    parent = Parent(*found)
+
+    if parent.status == "generating":
+        words = "An answer is still being written here. Stop it or wait for its end."
+        raise Conflict(words, code="generation_active")
+
+    if not wanted.turns and parent.role != "user":
+        raise InvalidRequest("Only a question can be answered again.")
+
+    return parent
+
+
+def store_turns(
+    connection: Connection,
+    wanted: Ask,
+    conversation: Locked,
+    parent: Parent | None,
+    version: int,
+    moment: datetime,
+) -> str | None:
+    """The turns one below the other, then the placeholder of the answer; the new leaf."""
+
+    leaf, depth = (parent.id, parent.depth + 1) if parent else (None, 0)
+    turns = [(turn.id, turn.role, turn.content, "completed") for turn in wanted.turns]
+
+    if wanted.answer:
+        turns.append((wanted.answer_id, "assistant", "", "generating"))
+
+    for id, role, content, status in turns:
+        values = {
+            "id": id,
+            "conversation_id": conversation.id,
+            "parent_id": leaf,
+            "depth": depth,
+            "role": role,
+            "content": content,
+            "status": status,
+            "model": wanted.model if id == wanted.answer_id else None,
+            "metadata": wanted.details if id != wanted.answer_id else None,
+            "version": version,
+            "created_at": moment,
+            "updated_at": moment,
+        }
+        connection.execute(_MESSAGE, values)
+        leaf, depth = id, depth + 1
+
+    return leaf
+
+
+def _model(wanted: Ask, conversation: Locked) -> str | None:
+    return wanted.model or conversation.model or wanted.default_model
+
+
+def store_generation(
+    connection: Connection, wanted: Ask, conversation: Locked, moment: datetime
+) -> int:
+    """The queued generation; its id."""
+
+    lease = None if wanted.lease is None else moment + timedelta(seconds=wanted.lease)
+    values = {
+        "conversation_id": conversation.id,
+        "message_id": wanted.answer_id,
+        "owner": wanted.owner,
+        "mount": wanted.mount,
+        "status": "queued",
+        "worker": wanted.worker,
+        "lease_until": lease,
+        "provider": wanted.provider,
+        "model": _model(wanted, conversation),
+        "temperature": wanted.temperature,
+        "request_id": wanted.request_id,
+        "created_at": moment,
+    }
+    key = connection.execute(_GENERATION, values).inserted_primary_key
+    assert key is not None
+
+    return int(key[0])
+
+
+def count_turns(
+    connection: Connection,
+    wanted: Ask,
+    conversation: Locked,
+    leaf: str | None,
+    version: int,
+    moment: datetime,
+) -> None:
+    """The conversation's counters, leaf and title, in the transaction of what they count."""
+
+    questions = [turn.content for turn in wanted.turns if turn.role == "user"]
+    values = {
+        "conversation": conversation.id,
+        "leaf": leaf,
+        "next_version": version,
+        "added": len(wanted.turns) + wanted.answer,
+        "new_title": conversation.title or (title_from(questions[0]) if questions else ""),
+        "moment": moment,
+    }
+    connection.execute(_COUNT, values)
