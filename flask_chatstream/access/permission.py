@@ -1,0 +1,28 @@
+"""What a site may allow or refuse: the acts, and its own rule about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, get_args
+
+from flask_chatstream.errors import Refused
+
+#: What a person does with the chat. ``stop`` and ``regenerate`` are of a message, ``read`` of a
+#: conversation or a message, ``list`` of nothing, the others of a conversation.
+Act = Literal["ask", "delete", "list", "read", "regenerate", "rename", "stop"]
+ACTS: frozenset[str] = frozenset(get_args(Act))
+
+#: Says whether an owner may do something: ``hook(act, owner, object)``.
+Authorizer = Callable[[str, str, str | None], bool]
+
+
+def is_allowed(hook: Authorizer | None, act: Act, owner: str, object: str | None) -> bool:
+    """Whether the site's own rule, if it has one, admits an act."""
+
+    return hook is None or bool(hook(act, owner, object))
+
+
+def refuse_act() -> Refused:
+    """The error for an act that the site's rule does not admit."""
+
+    return Refused("You may not do this here.", code="not_allowed")
