@@ -1,0 +1,43 @@
+"""One answer's life: claimed, written through the journal, followed, ended, swept.
+
+`Runtime` is the engine of one process on one database, `Runner` runs generations in it. The
+states and transactions are in ``docs/states.md``.
+"""
+
+from .assignment import Assignment
+from .claims import Claimed
+from .display import Change, Display, Displays, Mark
+from .ends import Ended
+from .follow import Follow, Topic
+from .joining import Joined, find_generation, join
+from .leaving import drain, is_busy
+from .live import End, Live
+from .removing import remove
+from .runner import Runner
+from .runtime import Runtime
+from .seats import Seats
+from .server import watch_server
+
+__all__ = [
+    "Assignment",
+    "Change",
+    "Claimed",
+    "Display",
+    "Displays",
+    "End",
+    "Ended",
+    "Follow",
+    "Joined",
+    "Live",
+    "Mark",
+    "Runner",
+    "Runtime",
+    "Seats",
+    "Topic",
+    "drain",
+    "find_generation",
+    "is_busy",
+    "join",
+    "remove",
+    "watch_server",
+]

@@ -1,0 +1,120 @@
+"""Claiming a generation and holding its lease (``docs/states.md``, 3.2 and 3.6).
+
+Every function is a transaction of its own: it takes a connection and values, and gives values.
+Statements are built once: building one costs several times what running it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+
+from sqlalchemy import Connection, Select, bindparam, func, select, update
+
+from flask_chatstream.models import Generation, is_appended, journal_for
+from flask_chatstream.storage import now
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A generation that is ours now."""
+
+    generation_id: int
+    epoch: int
+    conversation_id: str
+    message_id: str
+    base_offset: int
+
+
+_CLAIM = (
+    update(Generation)
+    .where(Generation.id == bindparam("generation"), Generation.status == "queued")
+    .values(
+        status="running",
+        epoch=Generation.epoch + 1,
+        worker=bindparam("mine"),
+        started_at=bindparam("moment"),
+        lease_until=bindparam("until"),
+        first_chunk=bindparam("last_chunk"),
+    )
+)
+_CLAIMED = select(
+    Generation.id,
+    Generation.epoch,
+    Generation.conversation_id,
+    Generation.message_id,
+    Generation.base_offset,
+).where(Generation.id == bindparam("generation"))
+_MINE = (
+    select(Generation.id)
+    .where(
+        Generation.id.in_(bindparam("ids", expanding=True)),
+        Generation.worker == bindparam("mine"),
+        Generation.status == "running",
+    )
+    .order_by(Generation.id)
+    .with_for_update(skip_locked=True)
+)
+_RENEW = (
+    update(Generation)
+    .where(Generation.id.in_(bindparam("ids", expanding=True)))
+    .values(lease_until=bindparam("until"))
+)
+_WATCHED = select(Generation.id, Generation.epoch).where(
+    Generation.id.in_(bindparam("ids", expanding=True)), Generation.status == "running"
+)
+
+
+def claim(connection: Connection, generation_id: int, worker: str, lease: float) -> Claimed | None:
+    """Take a queued generation; None when somebody else has it or it has ended."""
+
+    moment = now(connection)
+    values = {
+        "generation": generation_id,
+        "mine": worker,
+        "moment": moment,
+        "until": moment + timedelta(seconds=lease),
+        "last_chunk": _last_chunk(connection),
+    }
+
+    if connection.execute(_CLAIM, values).rowcount != 1:
+        return None
+
+    return Claimed(*connection.execute(_CLAIMED, {"generation": generation_id}).one())
+
+
+def _last_chunk(connection: Connection) -> int:
+    newest = _newest_chunk(connection.dialect.name)
+
+    return 0 if newest is None else connection.scalar(newest) or 0
+
+
+@cache
+def _newest_chunk(dialect: str) -> Select[tuple[int]] | None:
+    table = journal_for(dialect)
+
+    return select(func.max(table.c.id)) if is_appended(dialect) else None
+
+
+def renew(connection: Connection, ids: Collection[int], worker: str, lease: float) -> int:
+    """Hold the leases of generations whose runner is alive in this process; how many were held.
+
+    Those that somebody has locked, a group for instance, are passed over, so that no cycle can
+    form; ask again soon.
+    """
+
+    mine = connection.scalars(_MINE, {"ids": list(ids), "mine": worker}).all()
+    until = now(connection) + timedelta(seconds=lease)
+    connection.execute(_RENEW, {"ids": list(mine), "until": until})
+
+    return len(mine)
+
+
+def watched(connection: Connection, ids: Collection[int]) -> dict[int, int]:
+    """The epochs of those generations that are still running."""
+
+    rows = connection.execute(_WATCHED, {"ids": list(ids)})
+
+    return {row.id: row.epoch for row in rows}

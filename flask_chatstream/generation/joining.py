@@ -1,0 +1,111 @@
+"""Joining an answer that is being written: its `Live` first, the database second.
+
+What is committed between the two is in the live, and what was read is told to it, so the text of
+a `Joined` goes on without a hole wherever the answer is written (``docs/states.md``, 3.8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.orm import Session
+
+from flask_chatstream.conversations import Branch, Reading
+from flask_chatstream.models import ACTIVE, Generation
+
+from .live import Live
+from .runtime import Runtime
+
+#: How often a conversation is read in which other answers begin meanwhile.
+ATTEMPTS = 3
+
+_ACTIVE = select(
+    Generation.id, Generation.message_id, Generation.conversation_id, Generation.base_offset
+).where(
+    Generation.conversation_id == bindparam("conversation"),
+    Generation.status.in_(ACTIVE),
+)
+
+_NEWEST = select(func.max(Generation.id)).where(Generation.message_id == bindparam("message"))
+
+
+class Joined(NamedTuple):
+    """Messages as they were read, and the live of the last one while it is being written."""
+
+    branch: Branch
+    live: Live | None
+
+    @property
+    def last(self) -> Reading | None:
+        """The last message."""
+
+        return self.branch.readings[-1] if self.branch.readings else None
+
+    @property
+    def prefix(self) -> str:
+        """The last message's text in front of its live."""
+
+        if self.live is None or self.last is None:
+            return ""
+
+        return self.last.text[: self.live.base_offset]
+
+
+def join(runtime: Runtime, conversation_id: str, read: Callable[[Session], Branch]) -> Joined:
+    """What ``read`` finds of a conversation, joined with what is being written in it.
+
+    Orphaned answers are settled before. ``read`` may be called again, when an answer has begun
+    after the lives were taken. Raises what it raises.
+    """
+
+    runtime.settle(conversation_id)
+
+    for _ in range(ATTEMPTS):
+        lives = _take_lives(runtime, conversation_id)
+
+        with runtime.database.read() as session:
+            joined = _meet(read(session), lives)
+
+        if not _is_early(joined):
+            break
+
+    return joined
+
+
+def _take_lives(runtime: Runtime, conversation_id: str) -> dict[int, Live]:
+    with runtime.database.read() as session:
+        rows = session.execute(_ACTIVE, {"conversation": conversation_id}).all()
+
+    return {row.id: runtime.follow.join(*row) for row in rows}
+
+
+def _meet(branch: Branch, lives: Mapping[int, Live]) -> Joined:
+    last = branch.readings[-1] if branch.readings else None
+
+    if last is None or last.tail is None or last.message.status != "generating":
+        return Joined(branch, None)
+
+    live = lives.get(last.tail.generation_id)
+
+    if live is not None:
+        live.publish(live.base_offset, last.text[live.base_offset :])
+
+    return Joined(branch, live)
+
+
+def _is_early(joined: Joined) -> bool:
+    """Whether the last message is being written by a generation that began after the join."""
+
+    is_running = joined.last is not None and joined.last.message.status == "generating"
+
+    return is_running and joined.live is None
+
+
+def find_generation(session: Session, message_id: str) -> int | None:
+    """The id of the last generation that has written a message."""
+
+    found: int | None = session.scalar(_NEWEST, {"message": message_id})
+
+    return found

@@ -1,0 +1,281 @@
+"""The journal of one process: appended text becomes committed text, in groups.
+
+    append ─▶ pending ─▶ prepare: rows ─▶ execute: one transaction ─▶ publish: followers
+
+A generation appends and goes on reading its provider. Whatever is pending when the writer is free
+is one group. A group that the database does not take is kept, compared with what is stored, and
+written again; nothing of it is shown meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from array import array
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import count
+
+from sqlalchemy import Connection, func, select
+
+from flask_chatstream.models import Generation
+from flask_chatstream.storage import Database
+from flask_chatstream.wake import Wake
+
+from .groups import Row, Written, write_group
+from .live import Live
+
+logger = logging.getLogger(__name__)
+
+#: Longest text of one row, in code points.
+MAX_ROW = 16_384
+#: Uncommitted text of one generation above which ``append`` waits, in code points.
+MAX_PENDING = 262_144
+#: How long a group is tried before its generations are given up, in seconds.
+GIVE_UP_SECONDS = 30.0
+#: Pause before rows are tried again whose generation somebody has locked, in seconds.
+HELD_PAUSE = 0.02
+
+
+class Fenced(Exception):
+    """The generation is no longer this writer's: it ended, was claimed anew, or is gone."""
+
+
+class StorageLost(Exception):
+    """The database has not taken the generation's text for `GIVE_UP_SECONDS`."""
+
+
+class Stream:
+    """The journal's side of one claimed generation."""
+
+    __slots__ = (
+        "_journal",
+        "_on_loss",
+        "appended",
+        "chunk_ids",
+        "committed",
+        "count",
+        "epoch",
+        "failure",
+        "live",
+        "placed",
+    )
+
+    def __init__(self, journal: Journal, live: Live, epoch: int, on_loss: Callable[[], object]):
+        self._journal = journal
+        self._on_loss = on_loss
+        self.live = live
+        self.epoch = epoch
+        self.count = 0
+        #: Row ids in the journal, where it has them; not all of them after a failure.
+        self.chunk_ids = array("q")
+        self.appended = live.base_offset
+        self.committed = live.base_offset
+        self.failure: type[Exception] | None = None
+        #: Where the next row begins, behind all that were made of appended text.
+        self.placed = live.base_offset
+
+    def append(self, text: str) -> None:
+        """Hand over text to be committed and shown.
+
+        Raises `Fenced` or `StorageLost`, both for good.
+        """
+
+        self._raise()
+        self.appended += len(text)
+        self._journal.append(self, text)
+
+        if self.appended - self.committed > MAX_PENDING:
+            self.flush()
+
+    def flush(self) -> None:
+        """Wait until all that was appended is committed; raises as ``append``."""
+
+        while self.failure is None and self.committed < self.appended:
+            change = self.live.mark()
+
+            if self.failure is None and self.committed < self.appended:
+                change.wait()
+
+        self._raise()
+
+    def known_ids(self) -> Sequence[int]:
+        """The row ids of all its chunks; none unless all are known."""
+
+        return self.chunk_ids if len(self.chunk_ids) == self.count else ()
+
+    def lose(self, failure: type[Exception]) -> None:
+        """Nothing of this stream will be committed any more."""
+
+        self.failure = failure
+        self.live.wake()
+        self._on_loss()
+
+    def _raise(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+
+class Journal:
+    """Collects the text of all generations of a process, and commits it in groups."""
+
+    def __init__(self, database: Database, wake: Wake | None = None):
+        self._database = database
+        self._wake = wake or Wake(None)
+        self._pending: deque[tuple[Stream, str]] = deque()
+        self._scheduled = False
+        self._lock = threading.Lock()
+        self._rows: list[Row] = []
+        self._streams: dict[int, Stream] = {}
+        self._failing_since: float | None = None
+        self._written: Written | None = None
+        self.groups = 0
+        self.rows = 0
+
+    def append(self, stream: Stream, text: str) -> None:
+        """Queue a piece of text; never blocks."""
+
+        self._pending.append((stream, text))
+
+        if not self._scheduled:
+            self._schedule()
+
+    def _schedule(self) -> None:
+        with self._lock:
+            if self._scheduled:
+                return
+
+            self._scheduled = True
+
+        self._database.writer.submit(self)
+
+    def prepare(self) -> None:
+        """Join what is pending into rows, behind the rows of a group that was not taken."""
+
+        self._scheduled = False
+        self._written = None
+        joined: dict[Stream, list[str]] = {}
+
+        while self._pending:
+            stream, text = self._pending.popleft()
+            pieces = joined.get(stream)
+
+            if pieces is None:
+                joined[stream] = [text]
+            else:
+                pieces.append(text)
+
+        for stream, pieces in joined.items():
+            if stream.failure is None:
+                self._add(stream, pieces[0] if len(pieces) == 1 else "".join(pieces))
+
+    def _add(self, stream: Stream, text: str) -> None:
+        id = stream.live.generation_id
+        self._streams[id] = stream
+
+        for offset in range(0, len(text), MAX_ROW):
+            piece = text[offset : offset + MAX_ROW] if len(text) > MAX_ROW else text
+            stream.count += 1
+            self._rows.append(Row(id, stream.count, stream.placed, piece))
+            stream.placed += len(piece)
+
+    def execute(self, connection: Connection) -> None:
+        """Write the group in one transaction."""
+
+        rows = self._rows if self._failing_since is None else self._unstored(connection)
+        epochs = {id: stream.epoch for id, stream in self._streams.items()}
+        written = write_group(connection, rows, epochs) if epochs else Written(set(), set())
+        self._written = written
+
+    def _unstored(self, connection: Connection) -> list[Row]:
+        """The rows of a failed group that its lost commit did not store after all.
+
+        The lock waits for the old transaction, should it still be alive in the server.
+        """
+
+        table = self._database.journal
+        ids = sorted(self._streams)
+        connection.execute(
+            select(Generation.id)
+            .where(Generation.id.in_(ids))
+            .order_by(Generation.id)
+            .with_for_update()
+        ).all()
+        stored = connection.execute(
+            select(table.c.generation_id, func.max(table.c.seq))
+            .where(table.c.generation_id.in_(self._streams))
+            .group_by(table.c.generation_id)
+        )
+        highest = {row[0]: row[1] for row in stored}
+
+        return [row for row in self._rows if row.seq > highest.get(row.generation_id, 0)]
+
+    def publish(self, error: Exception | None) -> None:
+        """Show what was committed; keep what was not and try again."""
+
+        if error is not None or self._written is None:
+            self._retry(error)
+            return
+
+        rows, streams, (live, held, first_id) = self._rows, self._streams, self._written
+        ids = count(first_id) if first_id and self._failing_since is None else None
+        self._failing_since = None
+        self._rows = [row for row in rows if row.generation_id in held] if held else []
+        self._streams = {id: streams[id] for id in held}
+        self.groups += 1
+        self.rows += len(rows) - len(self._rows)
+
+        try:
+            for id in streams.keys() - live - held:
+                streams[id].lose(Fenced)
+
+            for row in rows:
+                if row.generation_id in live:
+                    _show(streams[row.generation_id], row, next(ids) if ids else None)
+
+            self._wake.tell_text(streams[id].live.conversation_id for id in live)
+        except BaseException:
+            # Broken off from outside: what is committed stays, and nobody may wait for ever.
+            for stream in streams.values():
+                stream.lose(StorageLost)
+            raise
+
+        if held:
+            self._schedule()
+            time.sleep(HELD_PAUSE)
+
+    def _retry(self, error: Exception | None) -> None:
+        now = time.monotonic()
+
+        if self._failing_since is None:
+            self._failing_since = now
+            # Not the whole error: it would bring the text of people's chats into the log.
+            reason = getattr(error, "orig", error)
+            logger.warning("The chat's journal is waiting for the database: %r", reason)
+
+        if now - self._failing_since > GIVE_UP_SECONDS:
+            self._give_up()
+            return
+
+        self._schedule()
+        time.sleep(min(1.0, 0.05 + (now - self._failing_since) / 4))
+
+    def _give_up(self) -> None:
+        streams = self._streams
+        self._rows, self._streams, self._failing_since = [], {}, None
+        logger.error("The chat's database took nothing for %d seconds.", GIVE_UP_SECONDS)
+
+        for stream in streams.values():
+            stream.lose(StorageLost)
+
+
+def _show(stream: Stream, row: Row, chunk_id: int | None) -> None:
+    stream.committed = row.start + len(row.text)
+
+    if chunk_id is not None:
+        stream.chunk_ids.append(chunk_id)
+
+    # A viewer who read the database first has told its text, and ``flush`` is waiting.
+    if not stream.live.publish(row.start, row.text):
+        stream.live.wake()
