@@ -1,0 +1,293 @@
+"""What belongs to one app: its settings, its database and engine, and its mounts.
+
+Registering a blueprint only stores a `State`. The host's extensions are looked up when the first
+app context is pushed, because real hosts register blueprints before they call ``db.init_app``.
+The database is touched by the first chat request, and a forked child starts over.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+from flask import Flask, current_app, has_request_context
+from sqlalchemy import Engine
+
+from . import migrate
+from .addresses import Addresses
+from .announcer import Announcer
+from .config import load_settings
+from .errors import ConfigurationError
+from .generation import Assignment, Displays, Runner, Runtime
+from .host import find_engine, find_metadatas, warn_of_open_session
+from .mounts import Mount, Routings
+from .providers import Provider
+from .providers.routing import Routing
+from .storage import Database
+from .wake import find_bus
+
+logger = logging.getLogger(__name__)
+
+
+class State:
+    """One app's chat; found as ``app.extensions["chatstream"]``.
+
+    ``on_bind`` is called with the app and the state when the host is known, whatever is wrong.
+    """
+
+    def __init__(self, app: Flask, on_bind: Callable[[Flask, State], None]):
+        self._app = weakref.ref(app)
+        self.announcer = Announcer(self._app)
+        self._on_bind = on_bind
+        self.addresses = Addresses()
+        self._lock = threading.Lock()
+        self._is_settled = False
+        #: What keeps the chat out of service, in words for the site's people; None when it is well.
+        self.mistake: str | None = None
+        self._engine: tuple[Engine, bool] | None = None
+        self._pid: int | None = None
+        self._database: Database | None = None
+        self._runtime: Runtime | None = None
+        self._runner: Runner | None = None
+        self._displays: Displays | None = None
+        self._is_current = False
+        #: Whether log-ins and log-outs of the site's users are heard of.
+        self.follows_users = False
+        #: The blueprint instances, and their registered names, by the instance's own name.
+        self.mounts: dict[str, Mount] = {}
+        self.names: dict[str, str] = {}
+        self._routings = Routings(self.mounts)
+        self.settings = load_settings(app.config)
+        #: Answers in place of every provider, while a test wants it.
+        self.substitute: Provider | None = None
+
+    @property
+    def app(self) -> Flask:
+        """The app itself, not a proxy."""
+
+        app = self._app()
+
+        if app is None:
+            raise RuntimeError("The app of this chat is gone.")
+
+        return app
+
+    def bind(self) -> None:
+        """Look at the host, once, inside its first app context.
+
+        By then its settings are final, and its own providers are registered: what is wrong with
+        them is said here and nowhere else, in the log and by `ConfigurationError`, as often as
+        this is called. What is mended before the first request is taken up.
+        """
+
+        if self._is_settled:
+            migrate.hide_from_autogenerate()
+        else:
+            self.meet_host()
+
+            with self._lock:
+                if not self._is_settled:
+                    self._settle()
+
+        if self.mistake is not None:
+            raise ConfigurationError(self.mistake)
+
+    def _settle(self) -> None:
+        before, self.mistake = self.mistake, None
+        self._on_bind(self.app, self)
+
+        try:
+            self._take_host()
+        except ConfigurationError as error:
+            self._note(str(error), before)
+        except Exception as error:  # whatever an extension of the host's does
+            self._note(f"The chat cannot be set up here: {error!r}", before, error)
+
+        self._is_settled = self.mistake is None or has_request_context()
+
+    def _note(self, words: str, before: str | None, cause: Exception | None = None) -> None:
+        self.mistake = words
+
+        if words != before:
+            logger.error("The chat is out of service. %s", words, exc_info=cause)
+
+    def _take_host(self) -> None:
+        self.settings = load_settings(self.app.config)
+        self._routings.check(self.settings)
+        self._engine = find_engine(self.app, self.settings)
+        find_bus(self.settings.wake, self.settings.redis_url, self._engine[0])
+
+    def meet_host(self) -> None:
+        """Take part in the host's migrations and ``create_all()``, as far as the host is known.
+
+        A site that registers the chat inside an app context makes its tables there too.
+        """
+
+        migrate.hide_from_autogenerate()
+
+        for bind, metadata in find_metadatas(self.app).items():
+            migrate.cover_host_metadata(metadata, partial(_is_home, bind))
+
+    @property
+    def database(self) -> Database:
+        """The database of this process."""
+
+        return self._alive()[0]
+
+    @property
+    def runtime(self) -> Runtime:
+        """The engine of this process."""
+
+        return self._alive()[1]
+
+    def _alive(self) -> tuple[Database, Runtime]:
+        if self._pid != os.getpid():
+            with self._lock:
+                if self._pid != os.getpid():
+                    self._start_over()
+
+        assert self._database is not None and self._runtime is not None
+
+        return self._database, self._runtime
+
+    def _start_over(self) -> None:
+        if self.mistake is not None:
+            raise ConfigurationError(self.mistake)
+
+        if self._engine is None:
+            raise RuntimeError("The chat is not bound yet: push an app context first.")
+
+        engine, owned = self._engine
+
+        if self._pid is not None:
+            engine.dispose(close=False)
+
+        settings = self.settings
+        self._database = Database(
+            engine,
+            owned=owned,
+            durability=settings.durability,
+            window=settings.commit_window_ms / 1000,
+            on_refusal=partial(warn_of_open_session, engine),
+        )
+        self._runtime = Runtime(self._database, settings)
+        self._displays = Displays(self.image_hosts)
+        self._runtime.on_end = self.announcer.ended
+        self._runner = Runner(self._runtime, self)
+        self._routings.forget()
+        self._is_current = False
+        self._pid = os.getpid()
+
+    @property
+    def displays(self) -> Displays:
+        """The answers that are shown by this process."""
+
+        self._alive()
+        assert self._displays is not None
+
+        return self._displays
+
+    @property
+    def image_hosts(self) -> frozenset[str]:
+        """Hosts whose images may be shown."""
+
+        return frozenset(self.settings.image_hosts or ())
+
+    def ready(self) -> Runtime:
+        """The engine with its tables in place, for a chat request.
+
+        Raises `SchemaError` when they are missing and are not to be made by themselves.
+        """
+
+        runtime = self.runtime
+
+        if not self._is_current:
+            migrate.ensure(runtime.database.engine, automatic=self._upgrades())
+            self._is_current = True
+
+        runtime.upkeep.start()
+
+        return runtime
+
+    def _upgrades(self) -> bool:
+        if self.settings.auto_upgrade is not None:
+            return self.settings.auto_upgrade
+
+        return self.database.owned or self.app.debug or self.app.testing
+
+    def start(self, generation_id: int) -> None:
+        """Run a generation that was stored; one that runs already is left alone."""
+
+        self._alive()
+        assert self._runner is not None
+        self._runner.start(generation_id)
+
+    def get_provider(self, mount: str, name: str) -> Provider:
+        """The provider of a name, as the mount knows it; raises `ProviderError`."""
+
+        return self.substitute or self.routing(mount).get(name)
+
+    def routing(self, mount: str) -> Routing:
+        """The routing of a mount."""
+
+        return self._routings.get(mount, self.settings)
+
+    def instructions(self, assignment: Assignment, question: str) -> str | None:
+        """The system prompt for a question: the site's, the mount's, the conversation's, and what
+        the site's context hooks give for it."""
+
+        mount = self.mounts[assignment.mount]
+        parts = [self.settings.instructions, mount.instructions, assignment.instructions]
+
+        with self.app.app_context():
+            parts += [hook(question, assignment.owner) for hook in mount.context_hooks]
+
+        return "\n\n".join(part for part in parts if part) or None
+
+    def close(self) -> None:
+        """Let go of connections and background work; the next request starts anew."""
+
+        if self._runtime is not None and self._pid == os.getpid():
+            self._runtime.close()
+            self._pid = None
+
+        if self._engine is not None and self._engine[1]:
+            self._engine[0].dispose()
+
+
+def _is_home(bind: str | None) -> bool:
+    """Whether the current app has a chat, and keeps it in its own database of this bind."""
+
+    if not current_app or "chatstream" not in current_app.extensions:
+        return False
+
+    state = find_state()
+
+    with suppress(ConfigurationError):
+        state.bind()
+
+    is_shared = state._engine is not None and not state._engine[1]
+
+    return is_shared and state.settings.database_bind == bind
+
+
+def find_state() -> State:
+    """The state of the current app, whatever is wrong with it."""
+
+    state: State = current_app.extensions["chatstream"]
+
+    return state
+
+
+def get_state() -> State:
+    """The state of the current app; raises `ConfigurationError` when the chat is out of service."""
+
+    state = find_state()
+    state.bind()  # the context may have been pushed before the chat was registered
+
+    return state
