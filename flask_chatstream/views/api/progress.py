@@ -1,0 +1,143 @@
+"""How far an answer is, for those who ask again and again, and as an event stream."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from flask import Response, request
+from flask.typing import ResponseReturnValue
+
+from flask_chatstream.conversations import (
+    Reading,
+    get_conversation,
+    get_message,
+    read_changed,
+    read_leaf,
+    read_messages,
+)
+from flask_chatstream.errors import NotFound
+from flask_chatstream.generation import End, Joined, Mark, find_generation, join
+from flask_chatstream.views.cursors import Cursor, decode_cursor
+from flask_chatstream.views.events import stream_headers
+from flask_chatstream.views.visit import Visit, get_visit
+
+from .stream import delta_frame, end_frame, find_source, reset_frame, resume, stream_response
+from .values import last_updated, message_value, moment
+
+
+def status(conversation_id: str) -> ResponseReturnValue:
+    """Whether an answer is being written, and how far it is."""
+
+    reading = _join(get_visit(), conversation_id).last
+    is_active = reading is not None and reading.message.status == "generating"
+
+    return {
+        "has_active_generation": is_active,
+        "generating_message_id": reading.message.id if is_active and reading else None,
+        "last_updated": moment(last_updated(reading)) if reading else None,
+        "partial_content": reading.text if is_active and reading else None,
+    }
+
+
+def _join(visit: Visit, conversation_id: str) -> Joined:
+    """The end of the branch that is shown, joined if it is being written."""
+
+    read = partial(read_leaf, owner=visit.owner, mount=visit.mount, conversation_id=conversation_id)
+
+    return join(visit.state.runtime, conversation_id, read)
+
+
+def poll(conversation_id: str) -> ResponseReturnValue:
+    """The messages that changed since the ``now`` of the answer before."""
+
+    visit = get_visit()
+    visit.state.runtime.settle(conversation_id)
+    since = decode_cursor(request.args.get("since"))
+
+    with visit.state.database.read() as session:
+        conversation = get_conversation(session, visit.owner, visit.mount, conversation_id)
+        since = since.trusted(conversation.version)
+        readings = read_changed(session, conversation, since.version, since.message_id)
+
+    running = [r for r in readings if r.message.status == "generating"]
+    news = [r for r in readings if not _is_known(r, since)]
+    now = Cursor(conversation.version)
+
+    if running:
+        mark = Mark(position=len(running[-1].text))
+        now = Cursor(conversation.version, running[-1].message.id, mark)
+
+    return {
+        "messages": [message_value(r) for r in news],
+        "has_more_generating": bool(running),
+        "now": now.encode(),
+    }
+
+
+def _is_known(reading: Reading, since: Cursor) -> bool:
+    message = reading.message
+    is_same = message.id == since.message_id and message.version <= since.version
+
+    return is_same and since.mark.position == len(reading.text)
+
+
+def content(message_id: str) -> ResponseReturnValue:
+    """A message's text as far as it is written."""
+
+    visit = get_visit()
+
+    with visit.state.database.read() as session:
+        found = get_message(session, visit.owner, visit.mount, message_id)
+
+    visit.state.runtime.settle(found.conversation_id)
+
+    with visit.state.database.read() as session:
+        readings = read_messages(session, [message_id])
+
+    if not readings:
+        raise NotFound
+
+    value = message_value(readings[0])
+    names = ("id", "content", "status", "is_streaming", "last_updated")
+
+    return {name: value[name] for name in names}
+
+
+def stream(conversation_id: str) -> ResponseReturnValue:
+    """Follow the answer that is being written; resumes by ``Last-Event-ID``."""
+
+    visit = get_visit()
+    joined = _join(visit, conversation_id)
+    last_event_id = request.headers.get("Last-Event-ID") or request.args.get("last_event_id")
+    source = find_source(joined, last_event_id)
+
+    if source is not None:
+        return stream_response(visit, source)
+
+    response = Response(_whole_answer(visit, joined.last, last_event_id))
+    stream_headers(response)
+
+    return response
+
+
+def _whole_answer(visit: Visit, reading: Reading | None, last_event_id: str | None) -> bytes:
+    """What a viewer has not got of an answer that has ended, and its end."""
+
+    if reading is None or reading.message.role != "assistant":
+        return end_frame(0, None, 0, End("idle"))
+
+    message, text = reading.message, reading.text
+
+    with visit.state.database.read() as session:
+        id = find_generation(session, message.id) or 0
+
+    position, is_reset = resume(last_event_id, id, len(text))
+    end = end_frame(id, message.id, len(text), End(message.status, message.error_code))
+
+    if is_reset:
+        return reset_frame(id, message.id, text) + end
+
+    if position < len(text):
+        return delta_frame(id, message.id, position, text[position:]) + end
+
+    return end

@@ -1,0 +1,48 @@
+"""What a request may ask for, checked; the page's forms and the API go through here."""
+
+from __future__ import annotations
+
+from flask_chatstream.access import request_values
+from flask_chatstream.conversations import Ask, Asked, Turn, check_key, check_question, get_message
+from flask_chatstream.errors import InvalidRequest
+from flask_chatstream.submit import submit
+
+from .visit import Visit
+
+
+def send(visit: Visit, wanted: Ask) -> Asked:
+    """Store what a request asks and have it answered."""
+
+    return submit(visit.state, wanted, request_values()["id"])
+
+
+def question(visit: Visit, text: object, conversation_id: str | None, key: str | None) -> Ask:
+    """A person's question as an `Ask`."""
+
+    cleaned = check_question(text, visit.state.settings.max_message_chars)
+
+    return Ask(
+        owner=visit.owner,
+        mount=visit.mount,
+        turns=(Turn("user", cleaned),),
+        conversation_id=conversation_id,
+        key=check_key(key),
+    )
+
+
+def again(visit: Visit, message_id: str, key: str | None) -> Ask:
+    """A new answer beside an answer, as an `Ask`."""
+
+    with visit.state.database.read() as session:
+        message = get_message(session, visit.owner, visit.mount, message_id)
+
+    if message.role != "assistant" or message.parent_id is None:
+        raise InvalidRequest("Only an answer can be written again.")
+
+    return Ask(
+        owner=visit.owner,
+        mount=visit.mount,
+        conversation_id=message.conversation_id,
+        parent_id=message.parent_id,
+        key=check_key(key),
+    )
