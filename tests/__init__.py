@@ -1,0 +1,1 @@
+"""The tests: a file per module, real servers, no mocks of our own code."""

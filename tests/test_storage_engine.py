@@ -1,0 +1,65 @@
+"""Engines that the package makes for itself."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import SingletonThreadPool
+
+from flask_chatstream.storage import embedded_engine, temporary_engine
+from flask_chatstream.storage.engine import is_in_memory, make_engine
+
+
+def pragma(engine, name):
+    with engine.connect() as connection:
+        return connection.scalar(text(f"PRAGMA {name}"))
+
+
+def test_the_embedded_file_is_made_with_its_folder_in_wal_mode(tmp_path):
+    engine = embedded_engine(tmp_path / "deep" / "instance")
+
+    assert pragma(engine, "journal_mode") == "wal"
+    assert pragma(engine, "foreign_keys") == 1
+    assert pragma(engine, "busy_timeout") == 5_000
+    assert (tmp_path / "deep" / "instance" / "chatstream.sqlite3").is_file()
+    engine.dispose()
+
+
+def test_a_temporary_file_goes_with_its_engine():
+    engine = temporary_engine()
+    path = Path(engine.url.database)
+    assert pragma(engine, "journal_mode") == "wal"
+    assert path.is_file()
+
+    engine.dispose()
+    del engine
+    gc.collect()
+    assert not path.parent.exists()
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:///file::memory:?cache=shared&uri=true",
+        "sqlite:///file:shared?mode=memory&cache=shared&uri=true",
+    ],
+)
+def test_a_database_in_memory_is_known(uri):
+    assert is_in_memory(create_engine(uri, poolclass=SingletonThreadPool))
+
+
+@pytest.mark.parametrize("uri", ["sqlite:////srv/site.sqlite", "sqlite:///file:site.db?uri=true"])
+def test_a_file_is_not_in_memory(uri):
+    assert not is_in_memory(create_engine(uri))
+
+
+@pytest.mark.db
+def test_a_server_is_not_in_memory(postgres_url):
+    engine = make_engine(postgres_url)
+    assert not is_in_memory(engine)
+    engine.dispose()
