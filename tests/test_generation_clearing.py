@@ -34,6 +34,14 @@ def hold(worker, *texts):
     return asked, gates[-1]
 
 
+@pytest.fixture
+def by_hand(monkeypatch):
+    """The background work leaves the journal alone."""
+
+    monkeypatch.setattr(upkeep, "clear_journal", lambda database: 0)
+
+
+@pytest.mark.usefixtures("by_hand")
 def test_an_end_leaves_the_rows_that_lie_among_others(make_worker, migrated_sqlite_url):
     worker = make_worker(migrated_sqlite_url)
     asked = worker.answer()
@@ -51,6 +59,7 @@ def test_an_end_takes_the_rows_that_lie_together(make_worker, migrated_postgres_
     assert clear_journal(worker.database) == 0
 
 
+@pytest.mark.usefixtures("by_hand")
 def test_ended_answers_are_cleared_from_the_front(make_worker, migrated_sqlite_url):
     worker = make_worker(migrated_sqlite_url)
     worker.answer()
@@ -72,6 +81,7 @@ def test_ended_answers_are_cleared_from_the_front(make_worker, migrated_sqlite_u
     assert worker.message(asked).content == "one two "
 
 
+@pytest.mark.usefixtures("by_hand")
 def test_many_rows_go_in_many_transactions(make_worker, migrated_sqlite_url, monkeypatch):
     monkeypatch.setattr(clearing, "BATCH", 2)
     worker = make_worker(migrated_sqlite_url)
@@ -90,6 +100,7 @@ def test_many_rows_go_in_many_transactions(make_worker, migrated_sqlite_url, mon
     assert clear_journal(worker.database) == 0
 
 
+@pytest.mark.usefixtures("by_hand")
 def test_ids_of_cleared_rows_do_not_come_again(make_worker, migrated_sqlite_url):
     """A poller reads on behind the last id that it saw."""
 

@@ -12,6 +12,9 @@ const MOMENT = 5;
 
 const retried = new WeakSet();
 
+// Forms that went out with what every request of ours carries.
+const carried = new WeakSet();
+
 /** Listen on the document for htmx 1.9, 2 and 4 alike. */
 export function listenForActs() {
   on("htmx:configRequest", (event) => carry(event.target, event.detail.headers, event.detail));
@@ -48,6 +51,8 @@ function carry(form, headers, request) {
   if (csrfHeader && csrfToken) headers[csrfHeader] = csrfToken;
   if (!form.matches("form")) return;
 
+  carried.add(form);
+
   // htmx 1 and 2 remember the address of when they first saw the form.
   if ("path" in request) request.path = form.getAttribute("action");
   else request.action = form.getAttribute("action");
@@ -64,6 +69,7 @@ function carry(form, headers, request) {
 
 async function answered(form, status, header, text) {
   if (!form.matches("form")) return;
+  if (!carried.has(form) && status) return startOver(form, header);
   if (status === 400 && (await renewed(form, text))) return;
 
   retried.delete(form);
@@ -72,6 +78,15 @@ async function answered(form, status, header, text) {
   const detail = { status, header, text, ok: status >= 200 && status < 300, wait };
   const event = new CustomEvent("chatstream:answered", { bubbles: true, cancelable: true, detail });
   form.dispatchEvent(event);
+}
+
+// htmx sent it before this script had come, and the answer is meant for a page without us.
+function startOver(form, header) {
+  const page = header("HX-Redirect");
+  if (page) return location.assign(page);
+
+  form.reset();
+  location.reload();
 }
 
 // An expired CSRF token is fetched anew and the act tried again, once.

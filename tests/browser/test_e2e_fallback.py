@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.waiting import wait_for
 
@@ -198,3 +198,61 @@ def test_a_question_before_the_script_has_come_is_a_form(visit: Visit, model: Mo
     expect(tab.page).to_have_url(re.compile("/c/[0-9a-f]{32}"))
     tab.wait_ready().see_end().check_whole()
     wait_for(lambda: ADDRESS.search(tab.page.url))
+
+
+class Held:
+    """The first request for an address, held back until it is released."""
+
+    def __init__(self, page: Page, address: str | re.Pattern[str]) -> None:
+        self._page = page
+        self._first: Route | None = None
+        page.route(address, self._hold)
+
+    def _hold(self, route: Route) -> None:
+        if self._first is None:
+            self._first = route
+        else:
+            route.continue_()
+
+    def wait(self) -> None:
+        """Wait until it has come."""
+
+        while self._first is None:
+            self._page.wait_for_timeout(20)
+
+    def release(self) -> None:
+        """Let it go on."""
+
+        self.wait()
+        assert self._first is not None
+        self._first.continue_()
+
+
+@pytest.mark.parametrize("asked_before", [False, True])
+def test_a_question_by_htmx_before_the_script_has_come(
+    visit: Visit, model: Model, asked_before: bool
+) -> None:
+    tab = Tab(visit().new_page()).open()
+    address = "/chat/?new=1"
+
+    if asked_before:
+        tab.ask("First [[tokens=2]]").see_end()
+        address = tab.page.url
+
+    script, question = (
+        Held(tab.page, "**/chatstream.js"),
+        Held(tab.page, re.compile("/chat/c(/[0-9a-f]{32}/messages)?$")),
+    )
+    tab.page.goto(address, wait_until="commit")
+    tab.page.wait_for_function("() => window.htmx")
+    tab.field.fill("Early [[tokens=6]]")
+    tab.page.locator(".cs-send").click()
+    question.wait()
+    script.release()
+    tab.wait_ready()
+    question.release()
+
+    expect(tab.messages).to_have_count(4 if asked_before else 2)
+    expect(tab.page).to_have_url(re.compile("/c/[0-9a-f]{32}"))
+    tab.wait_ready().see_end().check_whole()
+    expect(tab.field).to_have_value("")
