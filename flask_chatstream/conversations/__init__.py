@@ -25,7 +25,7 @@ from .owners import (
     Place,
     delete_counted,
     delete_remains,
-    is_present,
+    is_anothers,
     list_places,
     move_owner,
 )
@@ -69,8 +69,8 @@ __all__ = [
     "find_running",
     "get_conversation",
     "get_message",
+    "is_anothers",
     "is_claimed",
-    "is_present",
     "join_text",
     "list_conversations",
     "list_places",

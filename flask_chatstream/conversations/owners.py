@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from flask_chatstream.models import (
@@ -27,6 +27,10 @@ from flask_chatstream.storage import now
 
 from .deleting import delete_conversation
 from .visitors import claim_visitor, forget_visitor, hold_visitor
+
+_PLACE = select(Conversation.owner, Conversation.mount).where(
+    Conversation.id == bindparam("conversation")
+)
 
 
 class Place(NamedTuple):
@@ -118,12 +122,13 @@ def list_places(session: Session, owner: str, limit: int) -> list[Place]:
     return [Place(row.id, row.mount) for row in session.execute(query) if row.owner == owner]
 
 
-def is_present(session: Session, conversation_id: str) -> bool:
-    """Whether there is such a conversation, whoever has it."""
+def is_anothers(session: Session, owner: str, mount: str, conversation_id: str) -> bool:
+    """Whether a conversation is there and not this owner's; every viewer asks at every change."""
 
-    query = select(Conversation.id).where(Conversation.id == conversation_id)
+    rows = session.connection().execute(_PLACE, {"conversation": conversation_id})
+    row = rows.one_or_none()
 
-    return session.scalar(query) is not None
+    return row is not None and (row.owner, row.mount) != (owner, mount)
 
 
 def delete_counted(connection: Connection, owner: str, place: Place) -> tuple[Deleted, list[int]]:

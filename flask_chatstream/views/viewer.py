@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from flask import Flask, current_app, request
 
-from flask_chatstream.conversations import is_present
+from flask_chatstream.conversations import is_anothers
 from flask_chatstream.errors import NotFound
 from flask_chatstream.generation import Topic
 
@@ -127,8 +127,10 @@ class Viewer:
             return self._changes(is_over)
         except NotFound:
             # Claimed by somebody who has signed in: who comes back may well be that owner.
-            with self._visit.state.database.read() as session:
-                self._is_moved = is_present(session, self._conversation_id)
+            visit, id = self._visit, self._conversation_id
+
+            with visit.state.database.read() as session:
+                self._is_moved = is_anothers(session, visit.owner, visit.mount, id)
 
             if not self._is_moved:
                 raise

@@ -15,8 +15,8 @@ import msgspec
 from flask import Response, request
 from werkzeug.wsgi import ClosingIterator
 
-from flask_chatstream.conversations import get_conversation, is_present
-from flask_chatstream.errors import ChatStreamError, StreamsTaken
+from flask_chatstream.conversations import is_anothers
+from flask_chatstream.errors import StorageUnavailable, StreamsTaken
 from flask_chatstream.generation import End, Joined, Live, Topic
 from flask_chatstream.views.events import LIFETIME_SECONDS, stream_headers
 from flask_chatstream.views.visit import Visit
@@ -96,12 +96,9 @@ class Door:
 
         try:
             with visit.state.database.read() as session:
-                if is_present(session, id):
-                    get_conversation(session, visit.owner, visit.mount, id)
-        except ChatStreamError:
+                return not is_anothers(session, visit.owner, visit.mount, id)
+        except StorageUnavailable:
             return False
-
-        return True
 
 
 def find_source(joined: Joined, last_event_id: str | None) -> Source | None:
