@@ -13,7 +13,7 @@ import threading
 import time
 from weakref import WeakSet
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from flask_chatstream.concurrency import Tasks
@@ -37,6 +37,16 @@ FASTEST, SILENT, SLOWEST = 0.05, 0.25, 0.5
 REST, MOST_REST = 2.0, 0.01
 #: How long a close waits for a read that is at work.
 CLOSE_SECONDS = 5.0
+
+_VERSIONS = select(Conversation.id, Conversation.version).where(
+    Conversation.id.in_(bindparam("ids", expanding=True))
+)
+_STATES = select(Generation.id, Generation.status, Generation.error_code).where(
+    Generation.id.in_(bindparam("ids", expanding=True))
+)
+_FIRST_CHUNK = select(func.min(Generation.first_chunk)).where(
+    Generation.id.in_(bindparam("ids", expanding=True))
+)
 
 
 class Poller:
@@ -146,9 +156,7 @@ class Poller:
         if not ids:
             return
 
-        rows = session.execute(
-            select(Conversation.id, Conversation.version).where(Conversation.id.in_(ids))
-        )
+        rows = session.connection().execute(_VERSIONS, {"ids": list(ids)})
         versions = {row.id: row.version for row in rows}
 
         for id in ids:
@@ -187,11 +195,7 @@ class Poller:
         _publish(lives, session.execute(select(*columns).where(behind).order_by(*order)))
 
     def _read_ends(self, session: Session, lives: dict[int, Live]) -> None:
-        rows = session.execute(
-            select(Generation.id, Generation.status, Generation.error_code).where(
-                Generation.id.in_(lives)
-            )
-        )
+        rows = session.connection().execute(_STATES, {"ids": list(lives)})
         states = {id: (status, code) for id, status, code in rows}
 
         for id, live in lives.items():
@@ -204,9 +208,7 @@ class Poller:
 def _first_chunk(session: Session, ids: set[int]) -> int:
     """The row id behind which all rows of these generations lie."""
 
-    first = select(func.min(Generation.first_chunk)).where(Generation.id.in_(ids))
-
-    return session.scalar(first) or 0
+    return session.connection().scalar(_FIRST_CHUNK, {"ids": list(ids)}) or 0
 
 
 def _publish(lives: dict[int, Live], rows: object) -> None:
