@@ -8,7 +8,13 @@ from functools import partial
 
 import pytest
 
-from flask_chatstream.providers import Cancellation, Cancelled
+from flask_chatstream.providers import (
+    Cancellation,
+    Cancelled,
+    ChatMessage,
+    ChatRequest,
+    turns_for_rest,
+)
 
 
 def test_nothing_is_cancelled_at_first() -> None:
@@ -154,3 +160,13 @@ def test_wait_ends_with_cancel() -> None:
 
     assert cancellation.wait(10) is True
     assert time.monotonic() - started < 2
+
+
+def test_a_request_for_the_rest_ends_with_a_users_turn() -> None:
+    question = ChatMessage("user", "Why?")
+    plain = ChatRequest((question, *turns_for_rest("")), "m")
+    rest = ChatRequest((question, *turns_for_rest("Beca")), "m", prefix="Beca")
+
+    assert plain.messages == plain.history == rest.history == (question,)
+    assert [m.role for m in rest.messages] == ["user", "assistant", "user"]
+    assert rest.messages[1].content == "Beca"

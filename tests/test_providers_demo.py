@@ -9,7 +9,13 @@ import time
 import pytest
 
 from flask_chatstream.events import Finished, TextDelta, Usage
-from flask_chatstream.providers import Cancellation, Cancelled, ChatMessage, ChatRequest
+from flask_chatstream.providers import (
+    Cancellation,
+    Cancelled,
+    ChatMessage,
+    ChatRequest,
+    turns_for_rest,
+)
 from flask_chatstream.providers.demo import Demo
 
 
@@ -93,6 +99,17 @@ def test_the_last_question_counts() -> None:
     events = Demo(math.inf).stream(ChatRequest(messages, "demo"), Cancellation())
 
     assert "Your order" in "".join(e.text for e in events if isinstance(e, TextDelta))
+
+
+@pytest.mark.parametrize("length", [1, 200, 10_000])
+def test_it_goes_on_behind_what_the_answer_has(length: int) -> None:
+    question = ChatMessage("user", "Show me some Python code")
+    whole = answer(question.content)
+    prefix = whole[:length]
+    rest = ChatRequest((question, *turns_for_rest(prefix)), "demo", prefix=prefix)
+    events = Demo(math.inf).stream(rest, Cancellation())
+
+    assert prefix + "".join(e.text for e in events if isinstance(e, TextDelta)) == whole
 
 
 class Stopwatch(Cancellation):

@@ -13,6 +13,7 @@ from .base import (
     Provider,
     Registration,
     Timeouts,
+    turns_for_rest,
 )
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "Provider",
     "Registration",
     "Timeouts",
+    "turns_for_rest",
 ]

@@ -24,9 +24,23 @@ class ChatMessage:
     content: str
 
 
+#: What asks for the rest of an answer that broke off.
+GO_ON = (
+    "Your answer above was cut off. Go on exactly where it stopped: begin with the very next "
+    "character, be it a letter, a space or a line break. Repeat nothing, do not begin anew, and "
+    "say nothing about the interruption."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """What is asked of a provider; ``instructions`` is the system prompt."""
+    """What is asked of a provider; ``instructions`` is the system prompt.
+
+    ``prefix`` is not empty when an answer that broke off is continued: what it has already, behind
+    which the provider's text goes. ``messages`` end with `turns_for_rest` then, which every chat
+    model understands; a provider that has its own way to continue a turn sends ``history`` and the
+    prefix in that way instead.
+    """
 
     messages: tuple[ChatMessage, ...]
     model: str
@@ -34,6 +48,25 @@ class ChatRequest:
     max_tokens: int | None = None
     instructions: str | None = None
     request_id: str = ""
+    prefix: str = ""
+
+    @property
+    def history(self) -> tuple[ChatMessage, ...]:
+        """The messages up to the question."""
+
+        return self.messages[:-2] if self.prefix else self.messages
+
+
+def turns_for_rest(prefix: str) -> tuple[ChatMessage, ...]:
+    """The turns behind the question that ask for the rest of its answer; none without a prefix.
+
+    The last one is the user's: newer models refuse a conversation that ends with the assistant's.
+    """
+
+    if not prefix:
+        return ()
+
+    return ChatMessage("assistant", prefix), ChatMessage("user", GO_ON)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class Demo:
 
         question = _last_question(request)
         rhythm = random.Random(zlib.crc32(question.encode("utf-8", "replace")))
-        tokens = _TOKEN.findall(write_answer(question))
+        tokens = _TOKEN.findall(_remainder(write_answer(question), request.prefix))
 
         # A model thinks before it speaks; the page shows its typing sign meanwhile.
         self._rest(rhythm.uniform(10, 20), cancellation)
@@ -58,9 +58,15 @@ class Demo:
 
 
 def _last_question(request: ChatRequest) -> str:
-    asked = (m.content for m in reversed(request.messages) if m.role == "user")
+    asked = (m.content for m in reversed(request.history) if m.role == "user")
 
     return next(asked, "")
+
+
+def _remainder(answer: str, prefix: str) -> str:
+    """The answer behind its beginning; all of it, in a paragraph of its own, behind another's."""
+
+    return answer.removeprefix(prefix) if answer.startswith(prefix) else f"\n\n{answer}"
 
 
 def _beat(token: str, rhythm: random.Random) -> float:
