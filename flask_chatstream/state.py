@@ -23,7 +23,7 @@ from .addresses import Addresses
 from .announcer import Announcer
 from .config import load_settings
 from .errors import ConfigurationError
-from .generation import Assignment, Displays, Runner, Runtime
+from .generation import Assignment, Displays, Here, Place, Runner, Runtime
 from .host import find_engine, find_metadatas, warn_of_open_session
 from .mounts import Mount, Routings
 from .providers import Provider
@@ -53,7 +53,7 @@ class State:
         self._pid: int | None = None
         self._database: Database | None = None
         self._runtime: Runtime | None = None
-        self._runner: Runner | None = None
+        self._place: Place | None = None
         self._displays: Displays | None = None
         self._is_current = False
         #: Whether log-ins and log-outs of the site's users are heard of.
@@ -178,7 +178,7 @@ class State:
         self._runtime = Runtime(self._database, settings)
         self._displays = Displays(self.image_hosts)
         self._runtime.on_end = self.announcer.ended
-        self._runner = Runner(self._runtime, self)
+        self._place = Here(self._runtime, Runner(self._runtime, self).run)
         self._routings.forget()
         self._is_current = False
         self._pid = os.getpid()
@@ -220,12 +220,14 @@ class State:
 
         return self.database.owned or self.app.debug or self.app.testing
 
-    def start(self, generation_id: int) -> None:
-        """Run a generation that was stored; one that runs already is left alone."""
+    @property
+    def place(self) -> Place:
+        """Where answers are written."""
 
         self._alive()
-        assert self._runner is not None
-        self._runner.start(generation_id)
+        assert self._place is not None
+
+        return self._place
 
     def get_provider(self, mount: str, name: str) -> Provider:
         """The provider of a name, as the mount knows it; raises `ProviderError`."""

@@ -24,8 +24,7 @@ def submit(state: State, wanted: Ask, request_id: str | None = None) -> Asked:
             wanted,
             provider=choice.provider,
             default_model=choice.model,
-            worker=runtime.worker,
-            lease=state.settings.lease_seconds,
+            placement=state.place.placement,
             request_id=request_id,
         )
 
@@ -39,7 +38,7 @@ def submit(state: State, wanted: Ask, request_id: str | None = None) -> Asked:
         runtime.follow.changed(asked.conversation_id, asked.version)
 
     if asked.generation_id is not None and asked.status == "generating":
-        state.start(asked.generation_id)
+        state.place.start(asked.generation_id, wanted.mount)
 
     return asked
 

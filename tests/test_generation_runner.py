@@ -271,7 +271,9 @@ def test_a_run_without_the_database_leaves_it_queued(worker, monkeypatch, caplog
 
     with monkeypatch.context() as patch:
         patch.setattr("flask_chatstream.generation.runner.claim", fail)
-        worker.runner.run(asked.generation_id)
+
+        with pytest.raises(StorageUnavailable):
+            worker.runner.run(asked.generation_id)
 
     assert worker.generation(asked).status == "queued"
     worker.runner.run(asked.generation_id)

@@ -10,8 +10,8 @@ from sqlalchemy import event, func, select
 from sqlalchemy.pool import QueuePool
 
 from flask_chatstream.config import Settings
-from flask_chatstream.conversations import Ask, Asked, Turn, ask, read_text
-from flask_chatstream.generation import Assignment, Ended, Runner, Runtime
+from flask_chatstream.conversations import Ask, Asked, Placement, Turn, ask, read_text
+from flask_chatstream.generation import Assignment, Ended, Here, Runner, Runtime
 from flask_chatstream.generation.runtime import Running
 from flask_chatstream.models import Conversation, Generation, Message, metadata_for
 from flask_chatstream.providers import Provider
@@ -38,6 +38,7 @@ class Worker:
         self.ends: list[Ended] = []
         self.runtime.on_end = self.ends.append
         self.runner = Runner(self.runtime, self)
+        self.place = Here(self.runtime, self.runner.run)
 
     @property
     def provider(self) -> ScriptedProvider:
@@ -58,14 +59,19 @@ class Worker:
         return None
 
     def ask(self, question: str = "Why?", **wanted: Any) -> Asked:
-        """Store a question of ``ann`` with the answer to come, which is not started."""
+        """Store a question of ``ann`` with the answer to come, which is not started.
 
+        ``worker`` and ``lease`` place it elsewhere.
+        """
+
+        here = self.place.placement
+        placed = {"worker": here.worker, "lease": here.lease}
+        placed |= {name: wanted.pop(name) for name in placed if name in wanted}
         values: dict[str, Any] = {
             "owner": "ann",
             "mount": "chatstream",
             "turns": (Turn("user", question),),
-            "worker": self.runtime.worker,
-            "lease": self.runtime.settings.lease_seconds,
+            "placement": Placement(here.runner, **placed),
         }
 
         return ask(self.database, Ask(**{**values, **wanted}))
@@ -75,7 +81,7 @@ class Worker:
 
         asked = self.ask(question, **wanted)
         assert asked.generation_id is not None
-        self.runner.start(asked.generation_id)
+        self.place.start(asked.generation_id, "chatstream")
 
         return asked
 

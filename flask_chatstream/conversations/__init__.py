@@ -43,7 +43,7 @@ from .threads import (
     rename,
 )
 from .visitors import ANONYMOUS, is_claimed
-from .wanted import Ask, Turn
+from .wanted import Ask, Placement, Turn
 
 __all__ = [
     "ANONYMOUS",
@@ -54,6 +54,7 @@ __all__ = [
     "Html",
     "Page",
     "Place",
+    "Placement",
     "Reading",
     "Turn",
     "ask",

@@ -201,15 +201,16 @@ def store_generation(
 ) -> int:
     """The queued generation; its id."""
 
-    lease = None if wanted.lease is None else moment + timedelta(seconds=wanted.lease)
+    lease = wanted.placement.lease
     values = {
         "conversation_id": conversation.id,
         "message_id": wanted.answer_id,
         "owner": wanted.owner,
         "mount": wanted.mount,
         "status": "queued",
-        "worker": wanted.worker,
-        "lease_until": lease,
+        "runner": wanted.placement.runner,
+        "worker": wanted.placement.worker,
+        "lease_until": None if lease is None else moment + timedelta(seconds=lease),
         "provider": wanted.provider,
         "model": _model(wanted, conversation),
         "temperature": wanted.temperature,

@@ -19,6 +19,19 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class Placement:
+    """Where an answer is to be written, as its generation stores it.
+
+    ``runner`` says what it runs in, ``worker`` is the process that is to claim it, ``lease`` its
+    first lease in seconds. Of a queue's answer neither process nor lease is known yet.
+    """
+
+    runner: str | None = None
+    worker: str | None = None
+    lease: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """What is asked, by whom and where.
 
@@ -27,8 +40,7 @@ class Ask:
     is shown, or with ``from_root`` a new branch from the beginning. ``key`` makes a second submit
     of the same owner a replay. ``title`` and ``model`` are for a new conversation, which is made
     when ``conversation_id`` is None; ``default_model`` answers when neither the ask nor its
-    conversation names one. ``worker`` is the process that is to claim the generation, ``lease``
-    its first lease in seconds.
+    conversation names one.
     """
 
     owner: str
@@ -40,8 +52,7 @@ class Ask:
     key: str | None = None
     answer: bool = True
     answer_id: str = field(default_factory=new_id)
-    worker: str | None = None
-    lease: float | None = None
+    placement: Placement = Placement()
     provider: str | None = None
     model: str | None = None
     default_model: str | None = None

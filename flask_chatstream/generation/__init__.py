@@ -1,7 +1,7 @@
 """One answer's life: claimed, written through the journal, followed, ended, swept.
 
-`Runtime` is the engine of one process on one database, `Runner` runs generations in it. The
-states and transactions are in ``docs/states.md``.
+`Runtime` is the engine of one process on one database, `Runner` writes answers in it, a `Place`
+says in which process. The states and transactions are in ``docs/states.md``.
 """
 
 from .assignment import Assignment
@@ -12,6 +12,7 @@ from .follow import Follow, Topic
 from .joining import Joined, find_generation, join
 from .leaving import drain, is_busy
 from .live import End, Live
+from .places import Here, Place
 from .removing import remove
 from .runner import Runner
 from .runtime import Runtime
@@ -27,9 +28,11 @@ __all__ = [
     "End",
     "Ended",
     "Follow",
+    "Here",
     "Joined",
     "Live",
     "Mark",
+    "Place",
     "Runner",
     "Runtime",
     "Seats",

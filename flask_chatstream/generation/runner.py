@@ -67,30 +67,21 @@ class Desk(Protocol):
 
 
 class Runner:
-    """Runs queued generations of one app."""
+    """Writes the answers of one app, wherever they run."""
 
     def __init__(self, runtime: Runtime, desk: Desk):
         self._runtime = runtime
         self._desk = desk
-        runtime.resume = self.run
-
-    def start(self, generation_id: int) -> None:
-        """Run a committed generation; the request need not wait."""
-
-        self._runtime.start(self.run, generation_id)
 
     def run(self, generation_id: int) -> None:
-        """Run a queued generation to its end. Leaves without a word when it is not to be had."""
+        """Run a queued generation to its end. Leaves without a word when it is not to be had.
 
-        settings = self._runtime.settings
+        Raises `StorageUnavailable` when it could not be claimed: it is still to be run.
+        """
 
-        try:
-            claimed = self._runtime.database.write(
-                claim, generation_id, self._runtime.worker, settings.lease_seconds
-            )
-        except StorageUnavailable:
-            logger.warning("Generation %d is waiting for the database.", generation_id)
-            return
+        claimed = self._runtime.database.write(
+            claim, generation_id, self._runtime.worker, self._runtime.settings.lease_seconds
+        )
 
         if claimed is None:
             return

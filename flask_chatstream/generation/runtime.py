@@ -88,7 +88,7 @@ class Runtime:
         #: What was started here and has not come to its end, claimed or not.
         self._started: list[int] = []
         self.tasks = Tasks()
-        #: Takes up a generation that this process stored and has not claimed; the runner sets it.
+        #: Takes up a generation that this process stored for itself and has not claimed.
         self.resume: Callable[[int], object] | None = None
         #: Hears of every end that this process committed.
         self.on_end: Callable[[Ended], object] | None = None
@@ -96,11 +96,18 @@ class Runtime:
         self.upkeep = Upkeep(self)
 
     def start(self, task: Callable[[int], object], generation_id: int) -> None:
-        """Run a committed generation in the background; the request need not wait."""
+        """See to a committed generation in the background; the request need not wait."""
 
         self.upkeep.start()
         self._started.append(generation_id)
         self.tasks.spawn(self._run, task, generation_id)
+
+    def work(self, task: Callable[[int], object], generation_id: int) -> None:
+        """See to a committed generation in the calling thread."""
+
+        self.upkeep.start()
+        self._started.append(generation_id)
+        self._run(task, generation_id)
 
     def _run(self, task: Callable[[int], object], generation_id: int) -> None:
         try:
