@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, cast
@@ -12,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from .conversations import Ask, Branch, Reading, check_name, get_conversation, read_messages
 from .errors import Conflict, NotFound
-from .generation import Live, join
+from .generation import Live, Watch, join
 from .state import State
 from .submit import submit
 
@@ -75,16 +74,18 @@ class Answer:
         Whoever stops reading stops nothing. Raises `TimeoutError` as `wait` does.
         """
 
-        deadline = None if timeout is None else time.monotonic() + timeout
-        joined = join(self._state.ready(), self.conversation_id, self._branch)
+        runtime = self._state.ready()
+        watch = Watch(runtime, lifetime=timeout).follow(self.conversation_id)
+        joined = join(runtime, self.conversation_id, self._branch)
         text = joined.last.text if joined.last else ""
 
         if text:
             yield text
 
         if joined.live is not None:
-            self._state.runtime.poller.ensure()
-            yield from _pieces(joined.live, len(text), deadline)
+            with watch:
+                watch.open()
+                yield from _pieces(joined.live, len(text), watch)
 
     def stop(self) -> None:
         """Stop the answer and keep what is written; one that has ended stays as it is.
@@ -117,7 +118,7 @@ class Answer:
         return Branch(conversation, readings)
 
 
-def _pieces(live: Live, position: int, deadline: float | None) -> Iterator[str]:
+def _pieces(live: Live, position: int, watch: Watch) -> Iterator[str]:
     while True:
         change = live.mark()
         text = live.read(position)
@@ -127,7 +128,7 @@ def _pieces(live: Live, position: int, deadline: float | None) -> Iterator[str]:
             position += len(text)
         elif live.end is not None:
             return
-        elif not change.wait(None if deadline is None else deadline - time.monotonic()):
+        elif not change.wait(watch.left()):
             raise TimeoutError("The answer is still being written.")
 
 

@@ -66,19 +66,6 @@ def test_a_seat_is_free_again_when_its_stream_has_ended() -> None:
     assert seats.take(THREADS)
 
 
-def test_a_seat_is_held_for_as_long_as_it_is_needed() -> None:
-    seats = Seats(1)
-
-    with pytest.raises(ZeroDivisionError), seats.held(THREADS) as first:
-        with seats.held(THREADS) as second:
-            assert (first, second, seats.taken) == (True, False, 1)
-
-        assert seats.taken == 1
-        raise ZeroDivisionError
-
-    assert seats.taken == 0
-
-
 @pytest.mark.parametrize(
     ("limit", "environ", "there"),
     [(None, SYNC, False), (5, SYNC, False), (0, THREADS, False), (1, THREADS, True)],

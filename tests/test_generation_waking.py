@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flask_chatstream.conversations import rename
-from flask_chatstream.generation import End, poller, upkeep
+from flask_chatstream.generation import End, Watch, poller, upkeep
 from flask_chatstream.providers.scripted import Pause
 from tests.services import need
 from tests.waiting import wait_for
@@ -76,28 +76,27 @@ def test_a_stop_elsewhere_closes_the_provider_without_a_look(pair):
 def test_what_is_not_text_is_told_elsewhere(pair):
     changing, viewer = pair
     asked = changing.answer()
-    topic = viewer.runtime.follow.topic(asked.conversation_id)
-    viewer.runtime.poller.watch(topic)
-    wait_for(lambda: topic.changes)
-    seen = topic.changes
+    watch = Watch(viewer.runtime).follow(asked.conversation_id)
+    watch.open()
+    wait_for(lambda: watch.has_news)
+    watch.look()
     changing.database.write(rename, "ann", "chatstream", asked.conversation_id, "Other")
     changing.runtime.follow.changed(asked.conversation_id)
 
-    wait_for(lambda: topic.changes > seen)
-    topic.leave()
+    wait_for(lambda: watch.has_news)
+    watch.close()
 
 
 def test_a_revocation_is_learnt_elsewhere(pair):
     here, there = pair
     asked = here.answer()
-    topic = there.runtime.follow.topic(asked.conversation_id)
-    there.runtime.poller.watch(topic)
-    mark = there.runtime.revocations.mark("ann")
-    wait_for(lambda: topic.changes)
+    watch = Watch(there.runtime, "ann").follow(asked.conversation_id)
+    watch.open()
+    wait_for(lambda: watch.has_news)
     here.runtime.revocations.revoke("ann")
 
-    wait_for(lambda: there.runtime.revocations.is_sent_away("ann", mark))
-    topic.leave()
+    wait_for(lambda: watch.is_revoked)
+    watch.close()
 
 
 def test_hints_that_concern_nobody_here_cost_no_read(pair, monkeypatch):
@@ -105,14 +104,14 @@ def test_hints_that_concern_nobody_here_cost_no_read(pair, monkeypatch):
     asked = writer.answer()
     reads = []
     monkeypatch.setattr(idle.runtime.poller, "tick", lambda: reads.append(1))
-    elsewhere = idle.runtime.follow.topic("f" * 32)
-    idle.runtime.poller.watch(elsewhere)
+    elsewhere = Watch(idle.runtime).follow("f" * 32)
+    elsewhere.open()
     wait_for(lambda: reads)
     before = len(reads)
     writer.answer()
     writer.runtime.follow.changed(asked.conversation_id)
-    writer.runtime.follow.changed(elsewhere.conversation_id)
+    writer.runtime.follow.changed(elsewhere.topic.conversation_id)
 
     wait_for(lambda: len(reads) > before)
     assert len(reads) == before + 1
-    elsewhere.leave()
+    elsewhere.close()

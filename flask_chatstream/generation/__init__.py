@@ -18,6 +18,7 @@ from .runner import Runner
 from .runtime import Runtime
 from .seats import Seats
 from .server import watch_server
+from .watch import Watch
 
 __all__ = [
     "Assignment",
@@ -37,6 +38,7 @@ __all__ = [
     "Runtime",
     "Seats",
     "Topic",
+    "Watch",
     "drain",
     "find_generation",
     "is_busy",

@@ -22,7 +22,7 @@ from flask_chatstream.models import ACTIVE, Conversation, Generation, Message, i
 from flask_chatstream.storage import Database
 from flask_chatstream.wake import Wake
 
-from .follow import Follow, Topic
+from .follow import Follow
 from .live import End, Live
 from .revoking import Revocations
 
@@ -66,12 +66,6 @@ class Poller:
         self._known: WeakSet[Live] = WeakSet()
         self._last = 0
         self._appended = is_appended(database.dialect)
-
-    def watch(self, topic: Topic) -> None:
-        """One more viewer of a conversation, who says with ``topic.leave()`` that he has gone."""
-
-        topic.enter()
-        self.ensure()
 
     def ensure(self) -> None:
         """Somebody watches: be running."""

@@ -8,8 +8,7 @@ served however many wait.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 from flask_chatstream.concurrency import is_patched, pool_size
@@ -44,18 +43,6 @@ class Seats:
 
         with self._lock:
             self.taken -= 1
-
-    @contextmanager
-    def held(self, environ: Mapping[str, Any]) -> Iterator[bool]:
-        """A seat for what follows, as far as there is one: gives whether there is."""
-
-        is_held = self.take(environ)
-
-        try:
-            yield is_held
-        finally:
-            if is_held:
-                self.leave()
 
     def are_there(self, environ: Mapping[str, Any]) -> bool:
         """Whether there is any seat, free or not, so that it makes sense to come again."""

@@ -15,7 +15,6 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wsgi import ClosingIterator
 
 from flask_chatstream.errors import NotFound, StorageUnavailable
-from flask_chatstream.generation import Seats
 from flask_chatstream.htmx import htmx
 from flask_chatstream.sse import encode_comment, encode_event
 
@@ -31,7 +30,6 @@ PADDING = encode_comment(" " * 2048)
 HEARTBEAT_SECONDS = 10.0
 #: A proxy that holds streams back passes on what comes with the headers: a later piece is proof.
 PROOF_SECONDS = 2.0
-LIFETIME_SECONDS = 60.0
 LONGEST_WAIT = 20.0
 NEXT_MS = 500
 
@@ -46,12 +44,11 @@ def events(conversation_id: str) -> ResponseReturnValue:
         return _poll_by_htmx(visit, conversation_id, cursor)
 
     viewer = Viewer(visit, conversation_id, cursor)
-    seats = visit.state.runtime.seats
 
     if "text/event-stream" not in request.headers.get("Accept", ""):
-        return _long_poll(viewer, seats) if _wait() else _poll(viewer, 0.0)
+        return _poll(viewer, _wait())
 
-    return _stream(viewer, seats) if seats.take(request.environ) else _poll(viewer, 0.0)
+    return _stream(viewer) if viewer.watch.sit(request.environ) else _poll(viewer, 0.0)
 
 
 def _wait() -> float:
@@ -77,14 +74,10 @@ def _poll_by_htmx(visit: Visit, conversation_id: str, cursor: Cursor) -> Respons
     )
 
 
-def _long_poll(viewer: Viewer, seats: Seats) -> ResponseReturnValue:
-    with seats.held(request.environ) as is_held:
-        return _poll(viewer, _wait() if is_held else 0.0)
-
-
 def _poll(viewer: Viewer, wait: float) -> ResponseReturnValue:
-    with viewer:
-        fragments = viewer.next(wait)
+    with viewer.watch as watch:
+        watch.open()
+        fragments = viewer.next(wait if wait and watch.sit(request.environ) else 0.0)
 
     response = make_response(fragments or "", 200 if fragments else 204)
     response.headers["X-Cursor"] = viewer.cursor.encode()
@@ -97,9 +90,9 @@ def _poll(viewer: Viewer, wait: float) -> ResponseReturnValue:
     return response
 
 
-def _stream(viewer: Viewer, seats: Seats) -> ResponseReturnValue:
-    viewer.open()
-    response = Response(ClosingIterator(_frames(viewer), [viewer.close, seats.leave]))
+def _stream(viewer: Viewer) -> ResponseReturnValue:
+    viewer.watch.open()
+    response = Response(ClosingIterator(_frames(viewer), viewer.watch.close))
     stream_headers(response)
 
     return response
@@ -115,8 +108,7 @@ def stream_headers(response: Response) -> None:
 
 
 def _frames(viewer: Viewer) -> Iterator[bytes]:
-    began = time.monotonic()
-    beat = began + PROOF_SECONDS
+    beat = time.monotonic() + PROOF_SECONDS
     yield PADDING + _heartbeat()
 
     while True:
@@ -139,7 +131,7 @@ def _frames(viewer: Viewer) -> Iterator[bytes]:
             yield _heartbeat()
             beat = time.monotonic() + HEARTBEAT_SECONDS
 
-        if viewer.is_sent_away or time.monotonic() > began + LIFETIME_SECONDS:
+        if viewer.is_sent_away or viewer.watch.is_over:
             return
 
 

@@ -14,7 +14,6 @@ from flask import Flask, current_app, request
 
 from flask_chatstream.conversations import is_anothers
 from flask_chatstream.errors import NotFound
-from flask_chatstream.generation import Topic
 
 from .blocks import live_blocks
 from .context import BlockView, MessageView, make_message
@@ -24,6 +23,8 @@ from .showing import Shown, Writing, read_shown
 from .templates import FOLDER, find_file, render_part
 from .visit import Visit, current_chat
 
+#: How long an event stream lasts; its client comes back with its cursor.
+LIFETIME_SECONDS = 60.0
 #: What a live block goes through, were it not written by `_block`.
 _LIVE = ("_fragments", "_block")
 
@@ -32,40 +33,19 @@ class Viewer:
     """One viewer of a conversation, and what it has got so far."""
 
     def __init__(self, visit: Visit, conversation_id: str, cursor: Cursor):
+        self.watch = visit.watch(LIFETIME_SECONDS).follow(conversation_id)
         self.running = True
         self._visit = visit
         self._conversation_id = conversation_id
         self._app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
         self._environ = request.environ
-        # Taken before the first read, so that what changes after it is known to be news.
-        self._topic: Topic = visit.state.runtime.follow.topic(conversation_id)
-        self._mark = visit.state.runtime.revocations.mark(visit.owner)
         self._is_moved = False
-        self._seen = 0
         self._first: Shown | None = self._read()
         self._writing = self._first.writing
         self._is_themed = _is_themed(self._app)
         #: The message that is being written, where the site has templates of its own for blocks.
         self._message = self._shown_message(self._first)
         self.cursor = cursor.trusted(self._first.conversation.version)
-
-    def __enter__(self) -> Viewer:
-        self.open()
-
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-    def open(self) -> None:
-        """Be counted as a viewer."""
-
-        self._visit.state.runtime.poller.watch(self._topic)
-
-    def close(self) -> None:
-        """Be counted no longer."""
-
-        self._topic.leave()
 
     def next(self, wait: float) -> str:
         """The fragments that the viewer has not got, or "" when none came within ``wait`` seconds.
@@ -76,7 +56,7 @@ class Viewer:
         deadline = time.monotonic() + wait
 
         while True:
-            change = self._topic.mark()
+            change = self.watch.mark()
             fragments = self._collect()
 
             if fragments or not self.running or self.is_sent_away:
@@ -93,11 +73,10 @@ class Viewer:
     def is_sent_away(self) -> bool:
         """Whether the viewer is to come back: to another process, or to be asked who it is."""
 
-        runtime, writing = self._visit.state.runtime, self._writing
+        writing = self._writing
         generation_id = writing.live.generation_id if writing is not None else None
-        is_revoked = runtime.revocations.is_sent_away(self._visit.owner, self._mark)
 
-        return self._is_moved or is_revoked or runtime.sends_away(generation_id)
+        return self._is_moved or self.watch.is_sent_away(generation_id)
 
     def _is_behind(self) -> bool:
         """Whether there is text for which no other wake-up will come."""
@@ -117,7 +96,7 @@ class Viewer:
         is_over = writing is not None and writing.live.end is not None
         fragments = self._text(writing) if writing is not None else ""
 
-        if self._first or is_over or self._topic.changes != self._seen:
+        if self._first or is_over or self.watch.has_news:
             fragments += self._changes_here(is_over)
 
         return fragments
@@ -153,9 +132,9 @@ class Viewer:
         return "".join(_block(writing.message_id, block) for block in blocks)
 
     def _read(self) -> Shown:
-        self._seen = self._topic.changes
+        self.watch.look()
         shown = read_shown(self._visit, self._conversation_id)
-        self._topic.read(shown.conversation.version)
+        self.watch.topic.read(shown.conversation.version)
 
         return shown
 

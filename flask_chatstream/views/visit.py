@@ -15,6 +15,7 @@ from flask_chatstream.access import (
     request_values,
 )
 from flask_chatstream.errors import NotFound
+from flask_chatstream.generation import Watch
 from flask_chatstream.models import new_id
 from flask_chatstream.mounts import Mount
 from flask_chatstream.owners import get_owner
@@ -39,6 +40,11 @@ class Visit:
         """Ask the site's rule about an act that the URL does not tell; as `get_visit`."""
 
         allowed.check(self.state, self.mount, self.owner, act, object)
+
+    def watch(self, lifetime: float | None = None) -> Watch:
+        """Be a viewer, for ``lifetime`` seconds at most."""
+
+        return Watch(self.state.runtime, self.owner, lifetime)
 
 
 def get_visit() -> Visit:

@@ -31,7 +31,7 @@ class OpenDoor:
     """Of a stream that nobody closes."""
 
     def __init__(self, topic: Pulse):
-        self.topic = topic
+        self.watch = topic
 
     def is_open(self) -> bool:
         return True

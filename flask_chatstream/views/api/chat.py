@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from flask import Response, request
@@ -20,12 +19,12 @@ from flask_chatstream.conversations import (
     read_messages,
 )
 from flask_chatstream.errors import Conflict, StreamsTaken
-from flask_chatstream.generation import Live, Runtime, Topic
+from flask_chatstream.generation import Live, Runtime, Watch
 from flask_chatstream.views.questions import again, send
 from flask_chatstream.views.visit import Visit, get_visit
 
 from .bodies import ChatBody, MessageBody, load_body
-from .stream import Source, stream_response, value_frame
+from .stream import Source, stream_response, value_frame, watch_answer
 from .values import asked_value, error_value, message_value
 
 
@@ -71,30 +70,23 @@ def _join(visit: Visit, asked: Asked) -> Live:
 
 
 def _streamed(visit: Visit, wanted: Ask) -> Response:
+    watch = watch_answer(visit)
     asked = send(visit, wanted)
     live = _join(visit, asked)
     start = value_frame(live.generation_id, {"type": "start", **asked_value(asked)})
 
-    return stream_response(visit, Source(live, "", 0, version=asked.version), start)
+    return stream_response(visit, watch, Source(live, "", 0, version=asked.version), start)
 
 
 def _whole(visit: Visit, wanted: Ask) -> ResponseReturnValue:
-    runtime = visit.state.runtime
-    mark = runtime.revocations.mark(visit.owner)
-
-    with runtime.seats.held(request.environ) as is_held:
-        if not is_held:
-            raise _refusal(runtime)
+    with visit.watch() as watch:
+        if not watch.sit(request.environ):
+            raise _refusal(visit.state.runtime)
 
         asked = send(visit, wanted)
         live = _join(visit, asked)
-        topic = runtime.follow.topic(asked.conversation_id)
-        runtime.poller.watch(topic)
-
-        try:
-            _wait(visit, live, topic, mark)
-        finally:
-            topic.leave()
+        watch.follow(asked.conversation_id).open()
+        _wait(visit.state.runtime, live, watch)
 
     return _told(visit, asked)
 
@@ -112,15 +104,13 @@ def _refusal(runtime: Runtime) -> StreamsTaken:
     )
 
 
-def _wait(visit: Visit, live: Live, topic: Topic, mark: datetime | None) -> None:
+def _wait(runtime: Runtime, live: Live, watch: Watch) -> None:
     """Wait for the end; raises `Conflict` when the owner is sent away, and `ShuttingDown`."""
 
-    runtime = visit.state.runtime
-
     while True:
-        change = topic.mark()
+        change = watch.mark()
 
-        if runtime.revocations.is_sent_away(visit.owner, mark):
+        if watch.is_revoked:
             words = "You have signed out meanwhile. The answer is written on; ask for it again."
             raise Conflict(words, code="owner_changed")
 

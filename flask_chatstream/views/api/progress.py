@@ -21,7 +21,15 @@ from flask_chatstream.views.cursors import Cursor, decode_cursor
 from flask_chatstream.views.events import stream_headers
 from flask_chatstream.views.visit import Visit, get_visit
 
-from .stream import delta_frame, end_frame, find_source, reset_frame, resume, stream_response
+from .stream import (
+    delta_frame,
+    end_frame,
+    find_source,
+    reset_frame,
+    resume,
+    stream_response,
+    watch_answer,
+)
 from .values import last_updated, message_value, moment
 
 
@@ -107,12 +115,13 @@ def stream(conversation_id: str) -> ResponseReturnValue:
     """Follow the answer that is being written; resumes by ``Last-Event-ID``."""
 
     visit = get_visit()
+    watch = watch_answer(visit)
     joined = _join(visit, conversation_id)
     last_event_id = request.headers.get("Last-Event-ID") or request.args.get("last_event_id")
     source = find_source(joined, last_event_id)
 
     if source is not None:
-        return stream_response(visit, source)
+        return stream_response(visit, watch, source)
 
     response = Response(_whole_answer(visit, joined.last, last_event_id))
     stream_headers(response)

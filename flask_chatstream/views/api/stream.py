@@ -17,14 +17,16 @@ from werkzeug.wsgi import ClosingIterator
 
 from flask_chatstream.conversations import is_anothers
 from flask_chatstream.errors import StorageUnavailable, StreamsTaken
-from flask_chatstream.generation import End, Joined, Live, Topic
-from flask_chatstream.views.events import LIFETIME_SECONDS, stream_headers
+from flask_chatstream.generation import End, Joined, Live, Watch
+from flask_chatstream.views.events import stream_headers
 from flask_chatstream.views.visit import Visit
 
 #: Without a blank line, at which some clients would take the last id for an event of its own.
 HEARTBEAT = b": still here\n"
 HEARTBEAT_SECONDS = 10.0
 CHECK_SECONDS = 30.0
+#: A client comes back after that, and the site is asked again.
+LIFETIME_SECONDS = 60.0
 _CURSOR = re.compile(r"(\d{1,18}):(\d{1,9})", re.ASCII)
 _encode = msgspec.json.Encoder().encode
 
@@ -49,6 +51,12 @@ class Source:
     version: int | None = None
 
 
+def watch_answer(visit: Visit) -> Watch:
+    """A viewer of the answer's text."""
+
+    return visit.watch(LIFETIME_SECONDS)
+
+
 class Door:
     """Whether a viewer may go on: its owner has the conversation, and has not been sent away.
 
@@ -56,43 +64,31 @@ class Door:
     is asked again when the viewer comes back after a minute, as a page's does.
     """
 
-    def __init__(self, visit: Visit, topic: Topic):
-        self.topic = topic
-        self.runtime = visit.state.runtime
+    def __init__(self, visit: Visit, watch: Watch):
+        self.watch = watch
         self._visit = visit
-        self._mark = self.runtime.revocations.mark(visit.owner)
-        self._seen = topic.changes
         self._checked = time.monotonic()
-        self._until = self._checked + LIFETIME_SECONDS
-
-    @property
-    def patience(self) -> float:
-        """How long the viewer may wait for text, in seconds."""
-
-        return max(0.0, min(HEARTBEAT_SECONDS, self._until - time.monotonic()))
 
     def is_open(self) -> bool:
         """Whether the stream goes on."""
 
-        if self.runtime.revocations.is_sent_away(self._visit.owner, self._mark):
-            return False
-
-        if time.monotonic() >= self._until:
+        if self.watch.is_revoked or self.watch.is_over:
             return False
 
         is_fresh = time.monotonic() - self._checked < CHECK_SECONDS
 
-        if is_fresh and self.topic.changes == self._seen:
+        if is_fresh and not self.watch.has_news:
             return True
 
-        self._seen, self._checked = self.topic.changes, time.monotonic()
+        self.watch.look()
+        self._checked = time.monotonic()
 
         return self._is_own()
 
     def _is_own(self) -> bool:
         """Whether it is the owner's, or gone: then the answer's end is told."""
 
-        visit, id = self._visit, self.topic.conversation_id
+        visit, id = self._visit, self.watch.topic.conversation_id
 
         try:
             with visit.state.database.read() as session:
@@ -135,25 +131,17 @@ def resume(last_event_id: str | None, generation_id: int, length: int) -> tuple[
     return int(match[2]), False
 
 
-def stream_response(visit: Visit, source: Source, first: bytes = b"") -> Response:
-    """The event stream of an answer that is being written.
+def stream_response(visit: Visit, watch: Watch, source: Source, first: bytes = b"") -> Response:
+    """The event stream of an answer that is being written, which closes its ``watch``.
 
     Raises `StreamsTaken` where there is no seat, unless there are ``first`` events to be told:
     then the stream is over after what there is.
     """
 
-    runtime = visit.state.runtime
-
-    if runtime.seats.take(request.environ):
-        topic = runtime.follow.topic(source.live.conversation_id)
-
-        if source.version is not None:
-            topic.read(source.version)
-
-        runtime.poller.watch(topic)
-        leave = [topic.leave, runtime.seats.leave]
-        door = Door(visit, topic)
-        response = Response(ClosingIterator(_frames(door, source, first), leave))
+    if watch.sit(request.environ):
+        watch.follow(source.live.conversation_id, source.version).open()
+        frames = _frames(Door(visit, watch), source, first)
+        response = Response(ClosingIterator(frames, watch.close))
     elif first:
         response = Response(first + _opening(source)[0])
     else:
@@ -171,7 +159,7 @@ def _frames(door: Door, source: Source, first: bytes) -> Iterator[bytes]:
     yield first + opening
 
     while door.is_open():
-        change = door.topic.mark()
+        change = door.watch.mark()
         text = live.read(position)
 
         if text:
@@ -180,9 +168,9 @@ def _frames(door: Door, source: Source, first: bytes) -> Iterator[bytes]:
         elif live.end is not None:
             yield end_frame(live.generation_id, live.message_id, position, live.end)
             return
-        elif door.runtime.sends_away(live.generation_id):
+        elif door.watch.is_sent_away(live.generation_id):
             return
-        elif not change.wait(door.patience):
+        elif not change.wait(door.watch.left(HEARTBEAT_SECONDS)):
             yield HEARTBEAT
 
 
