@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -10,7 +11,7 @@ from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import make_url, update
 
 from flask_chatstream.errors import StorageUnavailable
 from flask_chatstream.generation import identity, upkeep
@@ -22,7 +23,7 @@ from flask_chatstream.providers.scripted import Pause
 from flask_chatstream.storage import now
 from tests.services import ROOT
 from tests.test_generation_journal import open_running
-from tests.waiting import wait_for
+from tests.waiting import later, wait_for
 from tests.workers import check_counters
 
 pytest_plugins = ["tests.engine_fixtures"]
@@ -354,6 +355,26 @@ def test_a_closed_runtime_ends_its_background_work(worker, monkeypatch):
     wait_for(lambda: not worker.runtime.upkeep.is_running)
 
     assert len(looks) == seen
+
+
+def test_an_answer_that_is_claimed_while_its_runtime_closes_is_let_go(
+    migrated_sqlite_url, make_worker
+):
+    """The close waited for it in vain, for as long as it waits for anybody."""
+
+    worker, gate = make_worker(migrated_sqlite_url), Pause()
+    worker.provider.enqueue(gate)
+    asked = worker.ask()
+    other = sqlite3.connect(make_url(worker.url).database, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    worker.place.start(asked.generation_id, "chatstream")
+    closed = later(worker.runtime.close)
+    wait_for(lambda: worker.runtime.is_closed)
+    other.close()
+    closed.result(20)
+
+    assert not worker.runtime.is_busy
+    gate.release()
 
 
 def test_answers_are_written_and_held_while_the_site_has_every_connection(

@@ -137,6 +137,10 @@ class Runtime:
         running = Running(claimed, live, cancellation, stream, topic)
         self._running[claimed.generation_id] = running
 
+        # A close has passed over what was not claimed yet.
+        if self.is_closed:
+            stream.lose(Fenced)
+
         return running
 
     def leave(self, running: Running) -> None:
