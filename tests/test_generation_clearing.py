@@ -125,7 +125,7 @@ def test_an_answer_elsewhere_is_followed_over_a_clearing(make_worker, migrated_s
     asked, gate = hold(writer, "one ")
     claimed = writer.wait_running(asked).claimed
     ids = claimed.generation_id, claimed.message_id, claimed.conversation_id
-    live = viewer.runtime.follow.join(*ids)
+    live = viewer.runtime.follow.join(*ids, claimed.base_offset)
     viewer.runtime.poller.ensure()
     wait_for(lambda: live.read(0) == "one ")
     clear_journal(writer.database)

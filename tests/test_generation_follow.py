@@ -31,7 +31,7 @@ def claimed(id=1, base_offset=0):
 
 
 def place(asked):
-    return asked.generation_id, asked.message_id, asked.conversation_id
+    return asked.generation_id, asked.message_id, asked.conversation_id, asked.base_offset
 
 
 def join(by, asked):
@@ -88,11 +88,11 @@ def test_a_change_is_told_to_those_who_look():
 
 def test_what_was_joined_from_afar_is_the_same_once_it_runs_here():
     follow = Follow()
-    remote = follow.join(1, "m" * 32, "c" * 32)
+    remote = follow.join(1, "m" * 32, "c" * 32, 0)
     assert follow.remote() == [remote]
     local = follow.open(claimed())
 
-    assert local is remote is follow.join(1, "m" * 32, "c" * 32)
+    assert local is remote is follow.join(1, "m" * 32, "c" * 32, 0)
     assert follow.remote() == []
 
 
@@ -148,7 +148,7 @@ def test_topics_come_and_go_while_they_are_listed():
 
     for n in range(3_000):
         kept.append(follow.topic(str(n)))
-        kept.append(follow.join(n, "m" * 32, "c" * 32))
+        kept.append(follow.join(n, "m" * 32, "c" * 32, 0))
         del kept[:-50]
 
     over.set()

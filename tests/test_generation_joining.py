@@ -9,7 +9,7 @@ import pytest
 
 from flask_chatstream.conversations import create_conversation, delete_conversation, read_leaf
 from flask_chatstream.errors import NotFound
-from flask_chatstream.generation import End, find_generation, join, remove
+from flask_chatstream.generation import End, join, list_generations, remove
 from flask_chatstream.generation.claims import claim
 from flask_chatstream.generation.ends import Outcome
 from flask_chatstream.models import Generation
@@ -194,10 +194,10 @@ def test_the_generation_of_a_message_is_its_last(worker):
     asked = worker.answer()
 
     with worker.database.read() as session:
-        assert find_generation(session, asked.message_id) == asked.generation_id
-        assert find_generation(session, asked.user_message_id) is None
+        assert list_generations(session, asked.message_id) == [asked.generation_id]
+        assert list_generations(session, asked.user_message_id) == []
 
     worker.database.write(delete_conversation, "ann", "chatstream", asked.conversation_id)
 
     with worker.database.read() as session:
-        assert find_generation(session, asked.message_id) is None
+        assert list_generations(session, asked.message_id) == []

@@ -40,7 +40,9 @@ def pair(request, make_worker, monkeypatch):
 
 
 def join(worker, asked):
-    return worker.runtime.follow.join(asked.generation_id, asked.message_id, asked.conversation_id)
+    ids = (asked.generation_id, asked.message_id, asked.conversation_id)
+
+    return worker.runtime.follow.join(*ids, asked.base_offset)
 
 
 def test_text_and_the_end_are_shown_elsewhere_without_a_poll(pair):

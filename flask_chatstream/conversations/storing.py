@@ -83,7 +83,7 @@ def store_key(connection: Connection, wanted: Ask, conversation_id: str, moment:
         "owner": wanted.owner,
         "key": wanted.key,
         "conversation_id": conversation_id,
-        "user_message_id": wanted.turns[-1].id if wanted.turns else None,
+        "user_message_id": wanted.turns[-1].id if wanted.turns else wanted.parent_id,
         "message_id": wanted.answer_id if wanted.answer else None,
         "created_at": moment,
     }
@@ -197,9 +197,13 @@ def _model(wanted: Ask, conversation: Locked) -> str | None:
 
 
 def store_generation(
-    connection: Connection, wanted: Ask, conversation: Locked, moment: datetime
+    connection: Connection,
+    wanted: Ask,
+    conversation: Locked,
+    moment: datetime,
+    base_offset: int = 0,
 ) -> int:
-    """The queued generation; its id."""
+    """The queued generation, which writes behind ``base_offset``; its id."""
 
     lease = wanted.placement.lease
     values = {
@@ -208,6 +212,7 @@ def store_generation(
         "owner": wanted.owner,
         "mount": wanted.mount,
         "status": "queued",
+        "base_offset": base_offset,
         "runner": wanted.placement.runner,
         "worker": wanted.placement.worker,
         "lease_until": None if lease is None else moment + timedelta(seconds=lease),
@@ -238,7 +243,7 @@ def count_turns(
         "conversation": conversation.id,
         "leaf": leaf,
         "next_version": version,
-        "added": len(wanted.turns) + wanted.answer,
+        "added": len(wanted.turns) + (wanted.answer and not wanted.continues),
         "new_title": conversation.title or (title_from(questions[0]) if questions else ""),
         "moment": moment,
     }

@@ -40,7 +40,8 @@ class Ask:
     is shown, or with ``from_root`` a new branch from the beginning. ``key`` makes a second submit
     of the same owner a replay. ``title`` and ``model`` are for a new conversation, which is made
     when ``conversation_id`` is None; ``default_model`` answers when neither the ask nor its
-    conversation names one.
+    conversation names one. With ``continues`` there are no turns: ``answer_id`` is an answer that
+    broke off, and is gone on with.
     """
 
     owner: str
@@ -52,6 +53,7 @@ class Ask:
     key: str | None = None
     answer: bool = True
     answer_id: str = field(default_factory=new_id)
+    continues: bool = False
     placement: Placement = Placement()
     provider: str | None = None
     model: str | None = None

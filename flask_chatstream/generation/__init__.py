@@ -9,7 +9,7 @@ from .claims import Claimed
 from .display import Change, Display, Displays, Mark
 from .ends import Ended
 from .follow import Follow, Topic
-from .joining import Joined, find_generation, join
+from .joining import Joined, join, list_generations
 from .leaving import drain, is_busy
 from .live import End, Live
 from .places import Here, Place
@@ -40,9 +40,9 @@ __all__ = [
     "Topic",
     "Watch",
     "drain",
-    "find_generation",
     "is_busy",
     "join",
+    "list_generations",
     "remove",
     "watch_server",
 ]

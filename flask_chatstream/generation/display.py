@@ -167,6 +167,8 @@ class Displays:
         """The display of an answer that somebody here watches, or has just watched to its end."""
 
         with self._lock:
-            found = (d for live, d in self._displays.items() if live.message_id == message_id)
+            lives = [live for live in self._displays if live.message_id == message_id]
+            # An answer that was continued has one more, and its end is the last one's.
+            newest = max(lives, key=lambda live: live.generation_id, default=None)
 
-            return next(found, None)
+            return self._displays[newest] if newest is not None else None

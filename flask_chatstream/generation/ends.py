@@ -17,6 +17,7 @@ from flask_chatstream.models import ACTIVE, Conversation, Generation, Message
 from flask_chatstream.storage import now
 
 from .fold import take_chunks
+from .totals import add_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +201,7 @@ def _store_end(
 ) -> None:
     moment = now(connection)
     found = outcome.values
-    tokens = {key: found.get(key) for key in ("input_tokens", "output_tokens", "usage")}
+    totals = add_up(connection, row.message_id, found) if row.base_offset else found
     text = "".join(texts)
     generation = {
         "status": outcome.status,
@@ -219,15 +220,15 @@ def _store_end(
         "answered_by": found.get("model") or row.model,
         "next_version": version,
         "moment": moment,
-        "thoughts": found.get("reasoning"),
+        "thoughts": totals.get("reasoning"),
         "code": outcome.error_code,
         "reason": outcome.finish_reason,
-        "tokens_in": tokens["input_tokens"],
-        "tokens_out": tokens["output_tokens"],
-        "spent": tokens["usage"],
+        "tokens_in": totals.get("input_tokens"),
+        "tokens_out": totals.get("output_tokens"),
+        "spent": totals.get("usage"),
     }
     connection.execute(_END_MESSAGE, message)
-    spent = (tokens["input_tokens"] or 0) + (tokens["output_tokens"] or 0)
+    spent = (found.get("input_tokens") or 0) + (found.get("output_tokens") or 0)
     conversation = {
         "conversation": row.conversation_id,
         "next_version": version,

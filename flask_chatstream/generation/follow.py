@@ -147,7 +147,7 @@ class Follow:
                 self._remote[live.generation_id] = live
 
     def join(
-        self, generation_id: int, message_id: str, conversation_id: str, base_offset: int = 0
+        self, generation_id: int, message_id: str, conversation_id: str, base_offset: int
     ) -> Live:
         """The live of a running generation, fed here or by the poller."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from flask_chatstream.conversations import Branch, Reading
@@ -28,7 +28,11 @@ _ACTIVE = select(
     Generation.status.in_(ACTIVE),
 )
 
-_NEWEST = select(func.max(Generation.id)).where(Generation.message_id == bindparam("message"))
+_WRITERS = (
+    select(Generation.id)
+    .where(Generation.message_id == bindparam("message"))
+    .order_by(Generation.id)
+)
 
 
 class Joined(NamedTuple):
@@ -103,9 +107,7 @@ def _is_early(joined: Joined) -> bool:
     return is_running and joined.live is None
 
 
-def find_generation(session: Session, message_id: str) -> int | None:
-    """The id of the last generation that has written a message."""
+def list_generations(session: Session, message_id: str) -> list[int]:
+    """The ids of the generations that have written a message, the newest last."""
 
-    found: int | None = session.scalar(_NEWEST, {"message": message_id})
-
-    return found
+    return list(session.scalars(_WRITERS, {"message": message_id}))

@@ -12,27 +12,28 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, nullcontext, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, cast
 
-from flask_chatstream.cleaning import Cleaner, clean
-from flask_chatstream.conversations.history import read_history
+from flask_chatstream.conversations.history import CHARS_PER_TOKEN, read_history
 from flask_chatstream.errors import ProviderError, StorageUnavailable
-from flask_chatstream.events import (
-    Event,
-    Finished,
-    ReasoningDelta,
-    TextDelta,
-    Usage,
+from flask_chatstream.events import Event, TextDelta
+from flask_chatstream.providers import (
+    Cancelled,
+    ChatMessage,
+    ChatRequest,
+    Provider,
+    turns_for_rest,
 )
-from flask_chatstream.providers import Cancelled, ChatMessage, ChatRequest, Provider
 from flask_chatstream.storage import now
 
 from .assignment import Assignment, find_assignment
 from .claims import claim
 from .ends import Outcome
 from .journal import Fenced, StorageLost
+from .overlap import Overlap
+from .reply import Reply
 from .runtime import Running, Runtime
 from .sweep import INTERRUPTED
 
@@ -42,18 +43,6 @@ STORAGE = Outcome("error", error_code="storage")
 INTERNAL = Outcome("error", error_code="internal")
 #: Pauses between the attempts to read what is to be answered, in seconds.
 PAUSES = (0.1, 0.5, 2.0)
-
-
-@dataclass
-class Answer:
-    """What a provider has said so far, apart from the text itself."""
-
-    finished: Finished | None = None
-    usage: Usage | None = None
-    reasoning: list[str] = field(default_factory=list)
-    #: When the first text came, on this process's monotonic clock.
-    first_token: float | None = None
-    cleaner: Cleaner = field(default_factory=Cleaner)
 
 
 class Desk(Protocol):
@@ -94,10 +83,10 @@ class Runner:
             self._runtime.leave(running)
 
     def _run(self, running: Running) -> None:
-        answer = Answer()
+        reply = Reply()
 
         try:
-            outcome = self._answer(running, answer)
+            outcome = self._answer(running, reply)
         except (Fenced, Cancelled):
             # A provider says Cancelled whoever closed it.
             if running.stream.failure is StorageLost:
@@ -119,35 +108,35 @@ class Runner:
             outcome = INTERNAL
 
             if not isinstance(error, Exception):
-                self._end(running, answer, outcome)
+                self._end(running, reply, outcome)
                 raise
 
-        self._end(running, answer, outcome)
+        self._end(running, reply, outcome)
 
-    def _answer(self, running: Running, answer: Answer) -> Outcome:
+    def _answer(self, running: Running, reply: Reply) -> Outcome:
         provider, request = self._prepare_patiently(running)
-        feed = answer.cleaner.feed
+        feed = reply.feed
+
+        if request.prefix:
+            reply.overlap = Overlap(request.prefix)
 
         with _closing(provider.stream(request, running.cancellation)) as events:
             for event in events:
                 running.move()
 
                 if type(event) is TextDelta:
-                    self._take(running, answer, feed(event.text))
+                    self._take(running, feed(event.text))
                 else:
-                    _note(answer, event)
+                    reply.note(event)
 
         running.cancellation.raise_if_cancelled()
-        self._take(running, answer, answer.cleaner.close())
+        self._take(running, reply.close())
 
-        return self._completed(running, answer)
+        return self._completed(running, reply)
 
-    def _take(self, running: Running, answer: Answer, text: str) -> None:
+    def _take(self, running: Running, text: str) -> None:
         if not text:
             return
-
-        if answer.first_token is None:
-            answer.first_token = time.monotonic()
 
         stream = running.stream
         room = self._runtime.settings.max_answer_chars - stream.appended
@@ -161,11 +150,11 @@ class Runner:
 
         raise ProviderError("limit")
 
-    def _completed(self, running: Running, answer: Answer) -> Outcome:
-        if answer.finished is None:
+    def _completed(self, running: Running, reply: Reply) -> Outcome:
+        if reply.finished is None:
             raise ProviderError("incomplete")
 
-        reason = answer.finished.reason
+        reason = reply.finished.reason
         is_empty = running.stream.appended == 0
 
         if is_empty:
@@ -193,22 +182,25 @@ class Runner:
                 raise Fenced
 
             budget = wanted.context_window or self._runtime.settings.context_tokens
+            budget -= len(wanted.prefix) // CHARS_PER_TOKEN
             history = read_history(session, wanted.message_id, budget)
 
         question = history[-1].content if history else ""
+        messages = [ChatMessage(cast(Any, role), content) for role, content in history]
         request = ChatRequest(
-            messages=tuple(ChatMessage(cast(Any, role), content) for role, content in history),
+            messages=(*messages, *turns_for_rest(wanted.prefix)),
             model=wanted.model or "",
             temperature=wanted.temperature,
             instructions=self._desk.instructions(wanted, question),
             request_id=wanted.request_id or "",
+            prefix=wanted.prefix,
         )
 
         provider = self._desk.get_provider(wanted.mount, wanted.provider or "demo")
 
         return provider, request
 
-    def _end(self, running: Running, answer: Answer, outcome: Outcome) -> None:
+    def _end(self, running: Running, reply: Reply, outcome: Outcome) -> None:
         try:
             running.stream.flush()
         except StorageLost:
@@ -217,20 +209,20 @@ class Runner:
             return
 
         try:
-            values = {**_values(answer), "viewers": running.topic.most_viewers}
-            values["first_token_at"] = self._first_token_at(answer)
+            values = {**reply.values(), "viewers": running.topic.most_viewers}
+            values["first_token_at"] = self._first_token_at(reply)
             self._runtime.end(running, replace(outcome, values=values))
         except Exception:
             logger.exception("The end of generation %d was refused.", running.claimed.generation_id)
             self._runtime.end(running, INTERNAL)
 
-    def _first_token_at(self, answer: Answer) -> datetime | None:
+    def _first_token_at(self, reply: Reply) -> datetime | None:
         """By the database's clock, which is not asked before the first text is shown."""
 
-        if answer.first_token is None:
+        if reply.first_token is None:
             return None
 
-        ago = timedelta(seconds=time.monotonic() - answer.first_token)
+        ago = timedelta(seconds=time.monotonic() - reply.first_token)
 
         with suppress(StorageUnavailable), self._runtime.database.read() as session:
             return now(session) - ago
@@ -240,29 +232,3 @@ class Runner:
 
 def _closing(events: Iterator[Event]) -> AbstractContextManager[Iterator[Event]]:
     return closing(cast(Any, events)) if hasattr(events, "close") else nullcontext(events)
-
-
-def _note(answer: Answer, event: Event) -> None:
-    if isinstance(event, Finished):
-        answer.finished = event
-    elif isinstance(event, Usage):
-        answer.usage = event
-    elif isinstance(event, ReasoningDelta):
-        answer.reasoning.append(event.text)
-
-
-def _values(answer: Answer) -> dict[str, Any]:
-    values: dict[str, Any] = {"attempts": 1}
-
-    if answer.usage is not None:
-        values["input_tokens"] = answer.usage.input_tokens
-        values["output_tokens"] = answer.usage.output_tokens
-        values["usage"] = asdict(answer.usage)
-
-    if answer.finished is not None and answer.finished.model:
-        values["model"] = clean(answer.finished.model)[:128]
-
-    if answer.reasoning:
-        values["reasoning"] = clean("".join(answer.reasoning))
-
-    return values

@@ -52,6 +52,8 @@ def compare(state: State, shown: Shown, cursor: Cursor, *, followed: bool = Fals
     version, writing = shown.conversation.version, shown.writing
     cursor = cursor.trusted(version)
     goes_on = writing is not None and writing.message_id == cursor.message_id
+    # An answer that is continued after the viewer saw its end: its last block is open again.
+    goes_on, followed = goes_on and not followed, followed and not goes_on
     news = _news(shown, cursor)
     had = [r for r in news if r.message.id == cursor.message_id]
     whole = [r for r in news if not ((goes_on or followed) and r in had)]

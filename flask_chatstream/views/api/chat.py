@@ -64,9 +64,12 @@ def _join(visit: Visit, asked: Asked) -> Live:
     if asked.generation_id is None or asked.message_id is None:
         raise Conflict("This key was used for a message without an answer.", code="key_reused")
 
+    if asked.base_offset:
+        raise Conflict("This key was used to continue an answer.", code="key_reused")
+
     follow = visit.state.runtime.follow
 
-    return follow.join(asked.generation_id, asked.message_id, asked.conversation_id)
+    return follow.join(asked.generation_id, asked.message_id, asked.conversation_id, 0)
 
 
 def _streamed(visit: Visit, wanted: Ask) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from flask import Response, request
@@ -16,7 +17,7 @@ from flask_chatstream.conversations import (
     read_messages,
 )
 from flask_chatstream.errors import NotFound
-from flask_chatstream.generation import End, Joined, Mark, find_generation, join
+from flask_chatstream.generation import End, Joined, Mark, join, list_generations
 from flask_chatstream.views.cursors import Cursor, decode_cursor
 from flask_chatstream.views.events import stream_headers
 from flask_chatstream.views.visit import Visit, get_visit
@@ -118,29 +119,37 @@ def stream(conversation_id: str) -> ResponseReturnValue:
     watch = watch_answer(visit)
     joined = _join(visit, conversation_id)
     last_event_id = request.headers.get("Last-Event-ID") or request.args.get("last_event_id")
-    source = find_source(joined, last_event_id)
+    generations = _generations(visit, joined.last)
+    source = find_source(joined, last_event_id, generations)
 
     if source is not None:
         return stream_response(visit, watch, source)
 
-    response = Response(_whole_answer(visit, joined.last, last_event_id))
+    response = Response(_whole_answer(joined.last, last_event_id, generations))
     stream_headers(response)
 
     return response
 
 
-def _whole_answer(visit: Visit, reading: Reading | None, last_event_id: str | None) -> bytes:
+def _generations(visit: Visit, reading: Reading | None) -> list[int]:
+    if reading is None:
+        return []
+
+    with visit.state.database.read() as session:
+        return list_generations(session, reading.message.id)
+
+
+def _whole_answer(
+    reading: Reading | None, last_event_id: str | None, generations: Sequence[int]
+) -> bytes:
     """What a viewer has not got of an answer that has ended, and its end."""
 
     if reading is None or reading.message.role != "assistant":
         return end_frame(0, None, 0, End("idle"))
 
     message, text = reading.message, reading.text
-
-    with visit.state.database.read() as session:
-        id = find_generation(session, message.id) or 0
-
-    position, is_reset = resume(last_event_id, id, len(text))
+    id = generations[-1] if generations else 0
+    position, is_reset = resume(last_event_id, generations or [0], len(text))
     end = end_frame(id, message.id, len(text), End(message.status, message.error_code))
 
     if is_reset:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -97,10 +97,12 @@ class Door:
             return False
 
 
-def find_source(joined: Joined, last_event_id: str | None) -> Source | None:
+def find_source(
+    joined: Joined, last_event_id: str | None, generations: Collection[int]
+) -> Source | None:
     """The source of the answer that is being written, for a viewer who has the events up to an id.
 
-    None when nothing is being written.
+    ``generations`` have written it. None when nothing is being written.
     """
 
     live, last = joined.live, joined.last
@@ -108,16 +110,19 @@ def find_source(joined: Joined, last_event_id: str | None) -> Source | None:
     if live is None or last is None:
         return None
 
-    position, is_reset = resume(last_event_id, live.generation_id, len(last.text))
+    position, is_reset = resume(last_event_id, generations, len(last.text))
 
     return Source(live, joined.prefix, position, is_reset, joined.branch.conversation.version)
 
 
-def resume(last_event_id: str | None, generation_id: int, length: int) -> tuple[int, bool]:
+def resume(
+    last_event_id: str | None, generations: Collection[int], length: int
+) -> tuple[int, bool]:
     """The position after an event's id, and whether the viewer must forget what it has.
 
-    An id of another generation, of a position that is not stored yet, or of another shape is
-    unknown: the viewer gets the whole text anew.
+    ``generations`` have written the answer, one behind the other's text. An id of another one, of
+    a position that is not stored yet, or of another shape is unknown: the viewer gets the whole
+    text anew.
     """
 
     if not last_event_id:
@@ -125,7 +130,7 @@ def resume(last_event_id: str | None, generation_id: int, length: int) -> tuple[
 
     match = _CURSOR.fullmatch(last_event_id)
 
-    if match is None or int(match[1]) != generation_id or int(match[2]) > length:
+    if match is None or int(match[1]) not in generations or int(match[2]) > length:
         return 0, True
 
     return int(match[2]), False
