@@ -118,9 +118,9 @@ class Dom:
         elif "data-attrs" in node.attributes:
             assert known is not None
             known.attributes = {k: v for k, v in node.attributes.items() if k != "data-attrs"}
-        elif known is not None:
+        elif known is not None and not (_is_final(known) and _is_open(node)):
             known.replace(node)
-        else:
+        elif known is None:
             into = self.find(node.attributes["data-into"] or "")
             assert into is not None, f"nowhere to put {node.id}"
             into.add(node)
@@ -193,15 +193,22 @@ def parse(html: str) -> Node:
     return parser.root
 
 
+def _is_final(node: Node) -> bool:
+    return "cs-final" in (node.attributes.get("class") or "").split()
+
+
+def _is_open(node: Node) -> bool:
+    """Whether it is a block of an answer that may still change."""
+
+    return "cs-block" in (node.attributes.get("class") or "").split() and not _is_final(node)
+
+
 def _shown(article: Node) -> Shown:
     body, foot = (
         next(node for node in article.walk() if (node.id or "").endswith(end))
         for end in ("-body", "-foot")
     )
-    blocks = tuple(
-        (block.id or "", "cs-final" in (block.attributes["class"] or "").split(), block.html())
-        for block in body.elements()
-    )
+    blocks = tuple((block.id or "", _is_final(block), block.html()) for block in body.elements())
     attributes = article.attributes
 
     return Shown(

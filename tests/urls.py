@@ -64,6 +64,7 @@ ROUTES = (
     Route("POST", "/c/<conversation_id>/delete", (303, 404, 401)),
     Route("POST", "/m/<message_id>/cancel", (303, 404, 401)),
     Route("POST", "/m/<message_id>/regenerate", (303, 404, 401)),
+    Route("POST", "/m/<message_id>/continue", (409, 404, 401)),
     Route("POST", f"{_API}/chat", (200, 200, 401), json={"message": "Hi", "stream": False}),
     Route("GET", f"{_API}/conversations", (200, 200, 401)),
     Route("POST", f"{_API}/conversations", (201, 201, 401), json={}),
@@ -78,6 +79,7 @@ ROUTES = (
     Route("GET", f"{_API}/messages/<message_id>/content", _MINE),
     Route("POST", f"{_API}/messages/<message_id>/cancel", _MINE),
     Route("POST", f"{_API}/messages/<message_id>/regenerate", (201, 404, 401)),
+    Route("POST", f"{_API}/messages/<message_id>/continue", (409, 404, 401)),
     Route("GET", f"{_API}/doctor", (404, 404, 404)),
     Route("GET", f"{_API}/healthz", (200, 200, 200)),
 )

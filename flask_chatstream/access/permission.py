@@ -7,9 +7,9 @@ from typing import Literal, get_args
 
 from flask_chatstream.errors import Refused
 
-#: What a person does with the chat. ``stop`` and ``regenerate`` are of a message, ``read`` of a
-#: conversation or a message, ``list`` of nothing, the others of a conversation.
-Act = Literal["ask", "delete", "list", "read", "regenerate", "rename", "stop"]
+#: What a person does with the chat. ``stop``, ``regenerate`` and ``continue`` are of a message,
+#: ``read`` of a conversation or a message, ``list`` of nothing, the others of a conversation.
+Act = Literal["ask", "continue", "delete", "list", "read", "regenerate", "rename", "stop"]
 ACTS: frozenset[str] = frozenset(get_args(Act))
 
 #: Says whether an owner may do something: ``hook(act, owner, object)``.

@@ -18,6 +18,7 @@ from .branches import (
     read_page,
     read_path,
 )
+from .continuing import find_obstacle
 from .deleting import delete_conversation
 from .expiring import expire
 from .owners import (
@@ -67,6 +68,7 @@ __all__ = [
     "delete_remains",
     "expire",
     "find_newest",
+    "find_obstacle",
     "find_running",
     "get_conversation",
     "get_message",

@@ -17,7 +17,7 @@ from .storing import Locked, store_generation
 from .wanted import Ask
 
 
-class Ended(Protocol):
+class Broken(Protocol):
     """What is looked at of an answer: a row of its table, or the message itself."""
 
     role: str
@@ -63,7 +63,7 @@ _REOPEN = (
 )
 
 
-def find_obstacle(answer: Ended) -> str | None:
+def find_obstacle(answer: Broken) -> str | None:
     """Why an answer cannot be gone on with, in words for a person; None when it can.
 
     It must have broken off with text: stopped, failed, or cut by the model's own limit.
@@ -113,7 +113,7 @@ def reopen_answer(
     return Continued(answer.parent_id, id, base_offset)
 
 
-def _check(connection: Connection, wanted: Ask, answer: Ended) -> None:
+def _check(connection: Connection, wanted: Ask, answer: Broken) -> None:
     obstacle = find_obstacle(answer)
 
     if obstacle is not None:

@@ -27,6 +27,7 @@ _RULES = (
     ("POST", "/c/<conversation_id>/delete", "delete", acts.delete),
     ("POST", "/m/<message_id>/cancel", "cancel", acts.cancel),
     ("POST", "/m/<message_id>/regenerate", "regenerate", acts.regenerate),
+    ("POST", "/m/<message_id>/continue", "continue", acts.go_on),
 )
 
 

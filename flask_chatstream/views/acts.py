@@ -14,7 +14,7 @@ from flask_chatstream.generation import remove
 from flask_chatstream.htmx import htmx
 from flask_chatstream.htmx import make_response as make_htmx_response
 
-from .questions import again, question, send
+from .questions import again, question, rest, send
 from .showing import read_shown, show
 from .templates import render_part
 from .visit import Visit, current_chat, get_visit
@@ -104,6 +104,15 @@ def regenerate(message_id: str) -> ResponseReturnValue:
 
     visit = get_visit()
     asked = send(visit, again(visit, message_id, request.form.get("key")))
+
+    return _answer(asked) if "live" in request.form else _done(asked.conversation_id)
+
+
+def go_on(message_id: str) -> ResponseReturnValue:
+    """Continue an answer that broke off, behind its text."""
+
+    visit = get_visit()
+    asked = send(visit, rest(visit, message_id, request.form.get("key")))
 
     return _answer(asked) if "live" in request.form else _done(asked.conversation_id)
 

@@ -21,6 +21,7 @@ ACT_OF: dict[str, Act | None] = {
     "delete": "delete",
     "cancel": "stop",
     "regenerate": "regenerate",
+    "continue": "continue",
     "api_chat": None,
     "api_conversations": "list",
     "api_create": "ask",
@@ -35,6 +36,7 @@ ACT_OF: dict[str, Act | None] = {
     "api_content": "read",
     "api_cancel": "stop",
     "api_regenerate": "regenerate",
+    "api_continue": "continue",
 }
 
 

@@ -13,7 +13,7 @@ from jinja2 import Template
 from markupsafe import Markup
 
 from flask_chatstream.access import csrf_names, csrf_token
-from flask_chatstream.conversations import Reading
+from flask_chatstream.conversations import Reading, find_obstacle
 from flask_chatstream.errors import PROVIDER_CODES, ConfigurationError
 from flask_chatstream.models import Conversation, new_id
 from flask_chatstream.state import State
@@ -182,6 +182,9 @@ def _actions(reading: Reading, leaf: bool) -> frozenset[str]:
 
     if leaf:
         actions.add("retry")
+
+    if leaf and find_obstacle(message) is None:
+        actions.add("continue")
 
     return frozenset(actions)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask_chatstream.access import request_values
 from flask_chatstream.conversations import Ask, Asked, Turn, check_key, check_question, get_message
 from flask_chatstream.errors import InvalidRequest
+from flask_chatstream.models import Message
 from flask_chatstream.submit import submit
 
 from .visit import Visit
@@ -33,11 +34,7 @@ def question(visit: Visit, text: object, conversation_id: str | None, key: str |
 def again(visit: Visit, message_id: str, key: str | None) -> Ask:
     """A new answer beside an answer, as an `Ask`."""
 
-    with visit.state.database.read() as session:
-        message = get_message(session, visit.owner, visit.mount, message_id)
-
-    if message.role != "assistant" or message.parent_id is None:
-        raise InvalidRequest("Only an answer can be written again.")
+    message = _answer(visit, message_id, "Only an answer can be written again.")
 
     return Ask(
         owner=visit.owner,
@@ -46,3 +43,29 @@ def again(visit: Visit, message_id: str, key: str | None) -> Ask:
         parent_id=message.parent_id,
         key=check_key(key),
     )
+
+
+def rest(visit: Visit, message_id: str, key: str | None) -> Ask:
+    """The rest of an answer that broke off, as an `Ask`."""
+
+    message = _answer(visit, message_id, "Only an answer can be continued.")
+
+    return Ask(
+        owner=visit.owner,
+        mount=visit.mount,
+        conversation_id=message.conversation_id,
+        parent_id=message.parent_id,
+        key=check_key(key),
+        answer_id=message.id,
+        continues=True,
+    )
+
+
+def _answer(visit: Visit, message_id: str, refusal: str) -> Message:
+    with visit.state.database.read() as session:
+        message = get_message(session, visit.owner, visit.mount, message_id)
+
+    if message.role != "assistant" or message.parent_id is None:
+        raise InvalidRequest(refusal)
+
+    return message

@@ -88,15 +88,22 @@ class Host:
 
 @contextmanager
 def open_host(
-    folder: Path, prepare: Callable[[Flask], object] | None = None, **config: Any
+    folder: Path,
+    prepare: Callable[[Flask], object] | None = None,
+    *,
+    reset: bool = True,
+    **config: Any,
 ) -> Iterator[Host]:
     """A host; ``prepare`` may set it up before the chat is registered.
 
-    Its embedded database has its tables already, which saves every test the migration.
+    Its embedded database has its tables already, which saves every test the migration; without
+    ``reset`` it is the one that is there.
     """
 
     (folder / "instance").mkdir(exist_ok=True)
-    (folder / "instance" / "chatstream.sqlite3").write_bytes(_migrated())
+
+    if reset:
+        (folder / "instance" / "chatstream.sqlite3").write_bytes(_migrated())
 
     provider = ScriptedProvider()
     chat = ChatStream(provider=provider)

@@ -39,6 +39,7 @@ _RULES = (
     ("GET", "/messages/<message_id>/content", "api_content", progress.content),
     ("POST", "/messages/<message_id>/cancel", "api_cancel", chat.cancel),
     ("POST", "/messages/<message_id>/regenerate", "api_regenerate", chat.regenerate),
+    ("POST", "/messages/<message_id>/continue", "api_continue", chat.go_on),
     ("GET", "/doctor", "api_doctor", doctor.doctor),
     ("GET", "/healthz", "api_healthz", healthz),
 )

@@ -20,7 +20,7 @@ from flask_chatstream.conversations import (
 )
 from flask_chatstream.errors import Conflict, StreamsTaken
 from flask_chatstream.generation import Live, Runtime, Watch
-from flask_chatstream.views.questions import again, send
+from flask_chatstream.views.questions import again, rest, send
 from flask_chatstream.views.visit import Visit, get_visit
 
 from .bodies import ChatBody, MessageBody, load_body
@@ -190,5 +190,14 @@ def regenerate(message_id: str) -> ResponseReturnValue:
 
     visit = get_visit()
     wanted = again(visit, message_id, request.headers.get("Idempotency-Key"))
+
+    return asked_value(send(visit, wanted)), 201
+
+
+def go_on(message_id: str) -> ResponseReturnValue:
+    """Continue an answer that broke off, behind its text and in the same message."""
+
+    visit = get_visit()
+    wanted = rest(visit, message_id, request.headers.get("Idempotency-Key"))
 
     return asked_value(send(visit, wanted)), 201
