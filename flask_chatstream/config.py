@@ -55,6 +55,7 @@ class Settings:
     queue_timeout: float = 60.0
     drain_seconds: float = 25.0
     max_streams: int | None = None
+    abandon_seconds: float | None = None
 
     connect_timeout: float = 10.0
     first_token_timeout: float = 120.0
@@ -78,6 +79,9 @@ _POSITIVE = {
     "max_answer_chars",
 }
 _NOT_NEGATIVE = {"commit_window_ms", "drain_seconds", "max_streams"}
+#: A viewer whose connection was lost is back within that: its longest pause is 15 s, and that it
+#: watches is stored a third of the setting late at most.
+_LEAST = {"abandon_seconds": 60}
 
 
 def load_settings(config: Mapping[str, Any]) -> Settings:
@@ -142,6 +146,9 @@ def _in_range(key: str, name: str, value: Any) -> Any:
 
     if name in _NOT_NEGATIVE and value < 0:
         raise ConfigurationError(f"{key} must not be negative.")
+
+    if value < _LEAST.get(name, value):
+        raise ConfigurationError(f"{key} must be {_LEAST[name]} at least.")
 
     return value
 

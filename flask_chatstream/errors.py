@@ -108,6 +108,7 @@ class StreamsTaken(RequestError):
 
 #: Every public code of a failed answer, with the words that the person reads (S17).
 PROVIDER_CODES = {
+    "abandoned": "Nobody was watching, so the answer was stopped.",
     "authentication": "The site's key for the model was not accepted.",
     "configuration": "The model is not set up on this site.",
     "connection": "The model could not be reached.",

@@ -80,6 +80,12 @@ def test_what_must_not_be_negative_is_not():
     assert "must not be negative" in refusal(commit_window_ms=-1)
 
 
+def test_viewers_have_time_to_come_back():
+    assert load(abandon_seconds=None).abandon_seconds is None
+    assert load(abandon_seconds=60).abandon_seconds == 60.0
+    assert "must be 60 at least" in refusal(abandon_seconds=59)
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_time_is_a_finite_number(value):
     assert "CHATSTREAM_LEASE_SECONDS" in refusal(lease_seconds=value)

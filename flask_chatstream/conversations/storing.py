@@ -216,6 +216,7 @@ def store_generation(
         "runner": wanted.placement.runner,
         "worker": wanted.placement.worker,
         "lease_until": None if lease is None else moment + timedelta(seconds=lease),
+        "watched_at": moment if wanted.is_watched else None,
         "provider": wanted.provider,
         "model": _model(wanted, conversation),
         "temperature": wanted.temperature,

@@ -41,7 +41,8 @@ class Ask:
     of the same owner a replay. ``title`` and ``model`` are for a new conversation, which is made
     when ``conversation_id`` is None; ``default_model`` answers when neither the ask nor its
     conversation names one. With ``continues`` there are no turns: ``answer_id`` is an answer that
-    broke off, and is gone on with.
+    broke off, and is gone on with. With ``is_watched`` the answer is stopped when nobody watches
+    any more.
     """
 
     owner: str
@@ -55,6 +56,7 @@ class Ask:
     answer_id: str = field(default_factory=new_id)
     continues: bool = False
     placement: Placement = Placement()
+    is_watched: bool = False
     provider: str | None = None
     model: str | None = None
     default_model: str | None = None

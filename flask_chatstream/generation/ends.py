@@ -67,6 +67,7 @@ _LOCK_GENERATION = (
         Generation.epoch,
         Generation.worker,
         Generation.lease_until,
+        Generation.watched_at,
         Generation.created_at,
         Generation.base_offset,
         Generation.first_chunk,

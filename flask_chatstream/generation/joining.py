@@ -75,6 +75,9 @@ def join(runtime: Runtime, conversation_id: str, read: Callable[[Session], Branc
         if not _is_early(joined):
             break
 
+    if joined.live is not None:
+        runtime.audience.note(conversation_id)
+
     return joined
 
 

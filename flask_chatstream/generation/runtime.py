@@ -17,6 +17,7 @@ from flask_chatstream.providers import Cancellation
 from flask_chatstream.storage import Database
 from flask_chatstream.wake import Hint, Wake, find_bus
 
+from .audience import Audience
 from .claims import Claimed
 from .ends import Ended, Outcome, end, end_message
 from .follow import Follow, Topic
@@ -82,6 +83,7 @@ class Runtime:
         self.revocations = Revocations(database, self.follow, self.wake)
         self.poller = Poller(database, self.follow, self.revocations, self.wake)
         self.seats = Seats(settings.max_streams)
+        self.audience = Audience(self.follow, settings.abandon_seconds)
         self.draining = False
         self.is_closed = False
         self._running: dict[int, Running] = {}

@@ -1,11 +1,11 @@
-"""Settling generations whose worker is gone (``docs/states.md``, 3.7)."""
+"""Settling generations whose worker is gone, or whose viewers are (``docs/states.md``, 3.7)."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -19,6 +19,17 @@ from .identity import is_known_dead
 logger = logging.getLogger(__name__)
 
 INTERRUPTED = Outcome("interrupted", error_code="interrupted")
+ABANDONED = Outcome("cancelled", error_code="abandoned")
+
+
+class Rule(Protocol):
+    """Which generations are to be ended, and how; ``why`` is for the log."""
+
+    outcome: ClassVar[Outcome]
+    why: ClassVar[str]
+
+    def __call__(self, row: Any, moment: datetime) -> bool:
+        """Whether a row is meant, at a moment of the database's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +39,9 @@ class OrphanRule:
     ``by_time`` False trusts no expired lease: after a time without the database everybody's lease
     is over, and those who live must be able to renew first.
     """
+
+    outcome: ClassVar = INTERRUPTED
+    why: ClassVar = "its worker is gone"
 
     queue_timeout: float
     by_time: bool = True
@@ -46,31 +60,57 @@ class OrphanRule:
         return waited.total_seconds() > self.queue_timeout
 
 
-def sweep(
-    database: Database, is_orphan: OrphanRule, conversation_id: str | None = None
-) -> list[Ended]:
-    """End every orphaned generation, of one conversation or of all; those that this call ended."""
+@dataclass(frozen=True, slots=True)
+class AbandonRule:
+    """When nobody watches a generation any more; one that the site's own code asked for is never
+    meant, whoever has looked at it."""
 
-    with database.read() as session:
-        candidates = _find(session, is_orphan, conversation_id)
+    outcome: ClassVar = ABANDONED
+    why: ClassVar = "nobody watches it"
+
+    seconds: float
+
+    def __call__(self, row: Any, moment: datetime) -> bool:
+        """Whether nobody has for ``seconds``, at a moment of the database's clock."""
+
+        if row.watched_at is None:
+            return False
+
+        unwatched: timedelta = moment - row.watched_at
+
+        return unwatched.total_seconds() > self.seconds
+
+
+def sweep(database: Database, rule: Rule, conversation_id: str | None = None) -> list[Ended]:
+    """End every generation that is meant, of one conversation or of all; those that it ended."""
 
     ended = []
 
-    for id in candidates:
-        outcome = database.write(end, id, INTERRUPTED, orphaned=is_orphan)
+    for id in find_candidates(database, rule, conversation_id):
+        outcome = database.write(end, id, rule.outcome, orphaned=rule)
 
         if outcome is not None and outcome.won:
-            logger.warning("Generation %d was interrupted: its worker is gone.", id)
+            logger.warning("Generation %d was ended: %s.", id, rule.why)
             ended.append(outcome)
 
     return ended
 
 
-def _find(session: Session, is_orphan: OrphanRule, conversation_id: str | None) -> list[int]:
+def find_candidates(
+    database: Database, rule: Rule, conversation_id: str | None = None
+) -> list[int]:
+    """The generations that are meant, of one conversation or of all."""
+
+    with database.read() as session:
+        return _find(session, rule, conversation_id)
+
+
+def _find(session: Session, rule: Rule, conversation_id: str | None) -> list[int]:
     active = select(
         Generation.id,
         Generation.worker,
         Generation.lease_until,
+        Generation.watched_at,
         Generation.created_at,
     ).where(Generation.status.in_(ACTIVE))
 
@@ -84,7 +124,7 @@ def _find(session: Session, is_orphan: OrphanRule, conversation_id: str | None) 
 
     moment = now(session)
 
-    return [row.id for row in rows if is_orphan(row, moment)]
+    return [row.id for row in rows if rule(row, moment)]
 
 
 def unclaimed(session: Session, worker: str) -> list[int]:

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from flask_chatstream.conversations import expire
 from flask_chatstream.storage import find_blocking
 
+from .audience import touch
 from .claims import renew, watched
 from .clearing import clear_journal
 from .loop import Loop
-from .sweep import OrphanRule, sweep, unclaimed
+from .sweep import AbandonRule, OrphanRule, Rule, sweep, unclaimed
 
 if TYPE_CHECKING:
     from .runtime import Runtime
@@ -88,16 +89,36 @@ class Upkeep:
 
         return OrphanRule(self._settings.queue_timeout, by_time=time.monotonic() >= self._trusted)
 
-    def hold(self, runtime: Runtime) -> None:
-        """Leave when told to, and renew the leases of what is being written here.
+    def rules(self) -> list[Rule]:
+        """Which generations are to be ended, as seen from here."""
 
-        What has stood still for longer than any provider may is held no longer, so that a provider
-        that keeps no limit leaves nobody waiting.
+        orphans, seconds = self.rule(), self._settings.abandon_seconds
+
+        # Where leases cannot be trusted, neither can it be trusted that nobody watches.
+        if seconds is None or not orphans.by_time:
+            return [orphans]
+
+        return [orphans, AbandonRule(seconds)]
+
+    def hold(self, runtime: Runtime) -> None:
+        """Leave when told to, and store what is being written here and what is being watched.
+
+        Nothing here waits for a connection of the site's pool, or for a lock.
         """
 
         if runtime.is_leaving:
             runtime.leaving.begin()
             runtime.leaving.hurry()
+
+        self._renew(runtime)
+        self._touch(runtime)
+
+    def _renew(self, runtime: Runtime) -> None:
+        """Renew the leases of what is being written here.
+
+        What has stood still for longer than any provider may is held no longer, so that a provider
+        that keeps no limit leaves nobody waiting.
+        """
 
         moment, lease = time.monotonic(), self._settings.lease_seconds
         moving = [r for r in runtime.running() if r.is_moving(self._settings)]
@@ -109,6 +130,15 @@ class Upkeep:
         # One that was passed over for its lock is asked for again in the next round.
         if runtime.database.write_apart(renew, ids, runtime.worker, lease) == len(ids):
             self._renewed = moment
+
+    def _touch(self, runtime: Runtime) -> None:
+        """Store that somebody here watches, so that no process takes an answer for abandoned."""
+
+        due = runtime.audience.due()
+
+        if due:
+            held = runtime.database.write_apart(touch, due, runtime.audience.pause)
+            runtime.audience.stored(due - held)
 
     def watch(self, runtime: Runtime) -> None:
         """Close the providers of generations that somebody else has ended or taken."""
@@ -128,8 +158,9 @@ class Upkeep:
     def tidy(self, runtime: Runtime) -> None:
         """Settle what others have left, take up what was forgotten here, remove what is old."""
 
-        for ended in sweep(runtime.database, self.rule()):
-            runtime.tell(ended)
+        for rule in self.rules():
+            for ended in sweep(runtime.database, rule):
+                runtime.tell(ended)
 
         _resume(runtime)
         clear_journal(runtime.database)

@@ -87,6 +87,7 @@ class Watch:
         if self._is_counted:
             self._is_counted = False
             self.topic.leave()
+            self._runtime.audience.note(self.topic.conversation_id)
 
         if self._is_seated:
             self._is_seated = False

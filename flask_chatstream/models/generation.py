@@ -54,6 +54,8 @@ class Generation(Base):
     worker: Mapped[str | None] = mapped_column(Line(128))
     runner: Mapped[str | None] = mapped_column(Line(16))
     lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    #: When somebody last watched it, as far as that is stored; None: it is written all the same.
+    watched_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     #: Length of the message's text, in code points, when the generation was made.
     base_offset: Mapped[int] = mapped_column(Integer, default=0)
     #: SQLite: the journal's highest row id at the claim; this generation's rows lie behind it.

@@ -151,7 +151,7 @@ def make_message(reading: Reading, blocks: Sequence[BlockView], *, leaf: bool) -
     """A message as it is shown; ``leaf`` says that nothing follows it."""
 
     message = reading.message
-    code = message.error_code if message.status == "error" else None
+    code = message.error_code
 
     return MessageView(
         id=message.id,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask_chatstream.access import request_values
 from flask_chatstream.conversations import Ask, Asked, Turn, check_key, check_question, get_message
 from flask_chatstream.errors import InvalidRequest
@@ -14,7 +16,9 @@ from .visit import Visit
 def send(visit: Visit, wanted: Ask) -> Asked:
     """Store what a request asks and have it answered."""
 
-    return submit(visit.state, wanted, request_values()["id"])
+    is_watched = visit.state.settings.abandon_seconds is not None
+
+    return submit(visit.state, replace(wanted, is_watched=is_watched), request_values()["id"])
 
 
 def question(visit: Visit, text: object, conversation_id: str | None, key: str | None) -> Ask:

@@ -287,6 +287,7 @@ def _generation_columns() -> list[sa.Column[Any]]:
         _optional("worker", sa.String(128)),
         _optional("runner", sa.String(16)),
         _optional("lease_until", MOMENT),
+        _optional("watched_at", MOMENT),
         _required("base_offset", sa.Integer()),
         _required("first_chunk", sa.BigInteger()),
         _optional("provider", sa.String(64)),

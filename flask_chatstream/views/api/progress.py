@@ -73,6 +73,7 @@ def poll(conversation_id: str) -> ResponseReturnValue:
     now = Cursor(conversation.version)
 
     if running:
+        visit.state.runtime.audience.note(conversation_id)
         mark = Mark(position=len(running[-1].text))
         now = Cursor(conversation.version, running[-1].message.id, mark)
 
@@ -107,6 +108,10 @@ def content(message_id: str) -> ResponseReturnValue:
         raise NotFound
 
     value = message_value(readings[0])
+
+    if value["is_streaming"]:
+        visit.state.runtime.audience.note(found.conversation_id)
+
     names = ("id", "content", "status", "is_streaming", "last_updated")
 
     return {name: value[name] for name in names}

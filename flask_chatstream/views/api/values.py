@@ -9,7 +9,7 @@ from flask import url_for
 
 from flask_chatstream.conversations import Asked, Reading
 from flask_chatstream.errors import PROVIDER_CODES
-from flask_chatstream.models import Conversation
+from flask_chatstream.models import Conversation, Message
 
 
 def moment(value: datetime | None) -> str | None:
@@ -51,7 +51,7 @@ def message_value(reading: Reading) -> dict[str, Any]:
         "content": reading.text,
         "status": message.status,
         "is_streaming": message.status == "generating",
-        "error": error_value(message.error_code) if message.status == "error" else None,
+        "error": _error(message),
         "finish_reason": message.finish_reason,
         "model": message.model,
         "input_tokens": message.input_tokens,
@@ -60,6 +60,12 @@ def message_value(reading: Reading) -> dict[str, Any]:
         "created_at": moment(message.created_at),
         "last_updated": moment(last_updated(reading)),
     }
+
+
+def _error(message: Message) -> dict[str, str] | None:
+    is_told = message.status == "error" or message.error_code is not None
+
+    return error_value(message.error_code) if is_told else None
 
 
 def last_updated(reading: Reading) -> datetime:
