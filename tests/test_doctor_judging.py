@@ -100,24 +100,22 @@ SOUND = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
 
 
 @pytest.mark.parametrize(
-    ("changed", "begun_with", "is_pooled", "durability", "expected"),
+    ("changed", "level", "durability", "expected"),
     [
-        ({}, "on", False, "power", "ok"),
-        ({}, "off", False, "power", "ok"),
-        ({"synchronous_commit": "remote_apply"}, "remote_apply", False, "power", "ok"),
-        ({"synchronous_commit": "local"}, "local", False, "power", "failure"),
-        ({}, "off", True, "power", "failure"),
-        ({}, "on", True, "power", "ok"),
-        ({"fsync": "off"}, "on", False, "power", "failure"),
-        ({"full_page_writes": "off"}, "on", False, "power", "failure"),
-        ({"synchronous_commit": "off"}, "on", False, "process", "ok"),
-        ({"synchronous_commit": "off"}, "on", True, "process", "warning"),
+        ({}, None, "power", "ok"),
+        ({"synchronous_commit": "off"}, "on", "power", "ok"),
+        ({"synchronous_commit": "remote_apply"}, None, "power", "ok"),
+        ({"synchronous_commit": "local"}, None, "power", "failure"),
+        ({"fsync": "off"}, None, "power", "failure"),
+        ({"full_page_writes": "off"}, None, "power", "failure"),
+        ({}, "off", "process", "ok"),
+        ({"synchronous_commit": "off"}, None, "process", "ok"),
     ],
 )
 def test_postgres(
-    changed: dict[str, str], begun_with: str, is_pooled: bool, durability: str, expected: str
+    changed: dict[str, str], level: str | None, durability: str, expected: str
 ) -> None:
-    found = judge_postgres({**SOUND, **changed}, begun_with, is_pooled, durability)
+    found = judge_postgres({**SOUND, **changed}, level, durability)
 
     assert worst(found) == expected
 
@@ -190,6 +188,7 @@ GEVENT = Facts(
     worker="a",
     fingerprint="f",
     server="gunicorn/23.0.0",
+    runner="gevent",
     is_patched=True,
     multithread=True,
     multiprocess=True,

@@ -32,8 +32,9 @@ class Worker:
         self.engine = make_engine(url)
         self._connections: list[Any] = []
         event.listen(self.engine, "connect", lambda made, record: self._connections.append(made))
-        self.database = Database(self.engine, owned=True)
-        self.runtime = Runtime(self.database, Settings(**settings))
+        own = Settings(**settings)
+        self.database = Database(self.engine, owned=True, durability=own.durability)
+        self.runtime = Runtime(self.database, own)
         self.model: Provider = ScriptedProvider()
         self.ends: list[Ended] = []
         self.runtime.on_end = self.ends.append

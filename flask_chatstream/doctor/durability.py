@@ -6,16 +6,15 @@ from collections.abc import Iterator, Mapping
 
 from sqlalchemy import Connection, text
 
-from flask_chatstream.storage import Database
+from flask_chatstream.storage import Database, commit_level
 
 from .finding import Finding, failure, ok, warning
-from .place import is_pooled
 
 #: What SQLite calls its numbers.
 SYNCHRONOUS = {0: "OFF", 1: "NORMAL", 2: "FULL", 3: "EXTRA"}
 WAL_MODE = "`flask chatstream db wal`, in a moment in which nobody uses the file."
 _POSTGRES = text(
-    "SELECT name, setting, reset_val FROM pg_settings"
+    "SELECT name, setting FROM pg_settings"
     " WHERE name IN ('synchronous_commit', 'fsync', 'full_page_writes')"
 )
 _MARIADB = text(
@@ -41,11 +40,10 @@ def _ask_sqlite(connection: Connection) -> tuple[str, int]:
     return str(mode), int(connection.exec_driver_sql("PRAGMA synchronous").scalar() or 0)
 
 
-def _ask_postgres(connection: Connection) -> tuple[dict[str, str], str, bool]:
-    rows = connection.execute(_POSTGRES).all()
-    begun_with = next(row.reset_val for row in rows if row.name == "synchronous_commit")
+def _ask_postgres(connection: Connection) -> tuple[dict[str, str], str | None]:
+    found = {row.name: row.setting for row in connection.execute(_POSTGRES)}
 
-    return {row.name: row.setting for row in rows}, begun_with, is_pooled(connection)
+    return found, commit_level(connection)
 
 
 def _ask_mariadb(connection: Connection) -> dict[str, str]:
@@ -85,35 +83,28 @@ def _judge_synchronous(synchronous: int, durability: str) -> Finding:
 
 
 def judge_postgres(
-    settings: Mapping[str, str], begun_with: str, is_pooled: bool, durability: str
+    settings: Mapping[str, str], level: str | None, durability: str
 ) -> Iterator[Finding]:
-    """Of a server: how it writes, and how the writer's session commits.
+    """Of a server: how it writes, and how the writer commits.
 
-    ``begun_with`` is what synchronous_commit of a session is at its start.
+    ``level`` is the synchronous_commit that its transactions set for themselves, if they do.
     """
 
-    found = settings["synchronous_commit"]
+    found = level or settings["synchronous_commit"]
     torn = [name for name in ("fsync", "full_page_writes") if settings[name] == "off"]
 
     if durability == "process":
-        yield _judge_process(found, is_pooled)
+        yield ok(f"synchronous_commit is {found}: what was shown survives a crash of a worker.")
     elif torn:
         yield failure(
             f"{' and '.join(torn)} off: a power cut destroys the database.",
             "Set them to on in postgresql.conf.",
         )
     else:
-        yield _judge_commit(found, begun_with, is_pooled)
+        yield _judge_commit(found, settings["synchronous_commit"])
 
 
-def _judge_commit(found: str, begun_with: str, is_pooled: bool) -> Finding:
-    if is_pooled and begun_with in ("off", "local"):
-        return failure(
-            f"synchronous_commit is {begun_with}, and the chat cannot change that through a pooler "
-            "for good: what was shown may be lost.",
-            "ALTER DATABASE ... SET synchronous_commit = on, or give the chat a direct way.",
-        )
-
+def _judge_commit(found: str, own: str) -> Finding:
     if found in ("off", "local"):
         return failure(
             f"synchronous_commit is {found} on the writer's connection: what was shown does not "
@@ -121,20 +112,9 @@ def _judge_commit(found: str, begun_with: str, is_pooled: bool) -> Finding:
             "Something of the site's sets it on every connection; let it be.",
         )
 
-    told = "" if begun_with == found else f" (the chat sets it; the site's own is {begun_with})"
+    told = "" if own == found else f" (the chat sets it; the site's own is {own})"
 
     return ok(f"synchronous_commit is {found}{told}: what was shown survives a power cut.")
-
-
-def _judge_process(found: str, is_pooled: bool) -> Finding:
-    if is_pooled:
-        return warning(
-            "CHATSTREAM_DURABILITY=process turns synchronous_commit off for a session, which "
-            "through a pooler becomes somebody else's.",
-            "Take CHATSTREAM_DURABILITY=power, or give the chat a direct way to the server.",
-        )
-
-    return ok(f"synchronous_commit is {found}: what was shown survives a crash of a worker.")
 
 
 def judge_mariadb(settings: Mapping[str, str], durability: str) -> Iterator[Finding]:

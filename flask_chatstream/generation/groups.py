@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, select, text
 
 from flask_chatstream.models import Generation
-from flask_chatstream.storage import transaction
+from flask_chatstream.storage import commit_level, transaction
 
 from .claims import watched
 
@@ -104,9 +104,11 @@ def _fenced(size: int) -> str:
     )
 
 
+#: A statement is a transaction here, and takes the level of its commit with it.
+_LEVEL = "level AS MATERIALIZED (SELECT set_config('synchronous_commit', %s, true)),"
 _POSTGRESQL = """
-WITH live AS MATERIALIZED (
-    SELECT g.id FROM chatstream_generation g
+WITH {level} live AS MATERIALIZED (
+    SELECT g.id FROM {source} chatstream_generation g
       JOIN unnest(%s::bigint[], %s::int[]) AS claimed (id, epoch)
         ON claimed.id = g.id AND claimed.epoch = g.epoch
      WHERE g.status = 'running' ORDER BY g.id FOR SHARE OF g SKIP LOCKED
@@ -120,6 +122,8 @@ WITH live AS MATERIALIZED (
 )
 SELECT id FROM live
 """
+_PLAIN = _POSTGRESQL.format(level="", source="")
+_AT_LEVEL = _POSTGRESQL.format(level=_LEVEL, source="level CROSS JOIN")
 
 
 def _write_postgresql(
@@ -127,7 +131,9 @@ def _write_postgresql(
 ) -> Written:
     columns = [[row[n] for row in rows] for n in range(len(Row._fields))]
     arrays = ([*epochs], [*epochs.values()], *columns)
-    live = {id for (id,) in connection.exec_driver_sql(_POSTGRESQL, arrays)}
+    level = commit_level(connection)
+    query, values = (_PLAIN, arrays) if level is None else (_AT_LEVEL, (level, *arrays))
+    live = {id for (id,) in connection.exec_driver_sql(query, values)}
 
     return Written(live, _held(connection, epochs, live))
 

@@ -9,13 +9,14 @@ from .clock import now
 from .database import Database
 from .drivers import find_blocking
 from .engine import embedded_engine, temporary_engine
-from .rounds import Task, transaction
+from .rounds import Task, commit_level, transaction
 from .writer import Writer
 
 __all__ = [
     "Database",
     "Task",
     "Writer",
+    "commit_level",
     "embedded_engine",
     "find_blocking",
     "now",

@@ -16,12 +16,8 @@ from flask_chatstream.concurrency import NativeThread
 from flask_chatstream.errors import ChatStreamError
 
 BUSY_MS = 5_000
-#: PostgreSQL's setting of the writer's session; a server that does more than ``on`` is left so.
-SYNCHRONOUS = {
-    "FULL": "SELECT set_config('synchronous_commit', 'on', false)"
-    " WHERE current_setting('synchronous_commit') IN ('off', 'local')",
-    "NORMAL": "SET synchronous_commit = off",
-}
+#: What PostgreSQL's synchronous_commit is to be in the writer's transactions.
+SYNCHRONOUS = {"FULL": "on", "NORMAL": "off"}
 BEGIN = {"postgresql": ["START TRANSACTION ISOLATION LEVEL READ COMMITTED"]}
 BEGIN_MARIADB = ["SET TRANSACTION ISOLATION LEVEL READ COMMITTED", "START TRANSACTION"]
 
@@ -123,7 +119,8 @@ class Rounds:
             cursor.close()
 
         if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql(SYNCHRONOUS[self._synchronous])
+            wanted = _differing(connection, SYNCHRONOUS[self._synchronous])
+            connection = connection.execution_options(chatstream_commit_level=wanted)
             connection.rollback()
 
         connection.detach()
@@ -136,6 +133,27 @@ class Rounds:
         if connection is not None:
             with suppress(Exception):
                 connection.close()
+
+
+def commit_level(connection: Connection) -> str | None:
+    """The synchronous_commit that a transaction on the writer's connection must set for itself.
+
+    The session's own is left alone: behind a transaction pooler it is somebody else's next. None
+    where the server's is what is wanted.
+    """
+
+    level: str | None = connection.get_execution_options().get("chatstream_commit_level")
+
+    return level
+
+
+def _differing(connection: Connection, wanted: str) -> str | None:
+    """The wanted level, unless the server does that already, or more than ``on``."""
+
+    found = connection.exec_driver_sql("SELECT current_setting('synchronous_commit')").scalar()
+    is_enough = found == "off" if wanted == "off" else found not in ("off", "local")
+
+    return None if is_enough else wanted
 
 
 @contextmanager
