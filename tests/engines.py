@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -11,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from tests.services import ROOT
+from tests.forked import run_forked
 
 #: Every database that a host may have; a fresh one is the fixture ``<kind>_url``.
 KINDS = [
@@ -73,31 +71,11 @@ def _kill(connection: Connection) -> None:
 
 
 def run_together(source: str, *arguments: str, count: int = 4) -> list[str]:
-    """Start Python programs that wait for each other; what those that failed wrote to stderr.
+    """Start processes that run a piece of Python at once; what those that failed wrote."""
 
-    ``source`` runs after all of them have imported the package.
-    """
+    prelude = "import sys, flask_chatstream.migrate\n"
 
-    prelude = "import sys, flask_chatstream.migrate\nprint(flush=True)\nsys.stdin.readline()\n"
-    command = [sys.executable, "-c", prelude + source, *arguments]
-    pipe = subprocess.PIPE
-    programs = [
-        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=ROOT)
-        for _ in range(count)
-    ]
-
-    for program in programs:
-        assert program.stdout is not None
-        program.stdout.readline()
-
-    for program in programs:
-        assert program.stdin is not None
-        program.stdin.write("\n")
-        program.stdin.flush()
-
-    errors = [program.communicate(timeout=60)[1] for program in programs]
-
-    return [error for error, program in zip(errors, programs, strict=True) if program.returncode]
+    return run_forked("-c", prelude + source, *arguments, count=count)
 
 
 def _sorted_lines(statement: str) -> str:

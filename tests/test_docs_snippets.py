@@ -21,6 +21,7 @@ from flask import Flask, render_template_string
 
 from flask_chatstream import ChatStream, chatstream
 from tests.faults.rig import free_port
+from tests.forked import run_forked
 from tests.nginx import Nginx, place
 from tests.services import ROOT
 from tests.snippets import FENCE, PAGES, Snippet, snippets
@@ -53,7 +54,7 @@ app = Flask(__name__)
 app.secret_key = "change me"
 app.register_blueprint(chatstream)
 """
-#: Runs a snippet in a process of its own, since one of them patches it, and asks what it made.
+#: Runs a snippet in a process of its own and asks what it made.
 DRIVER = """
 import sys
 
@@ -139,7 +140,11 @@ def test_python_runs(snippet: Snippet, tmp_path: Path) -> None:
         _run(tmp_path, "-m", "gunicorn", "--check-config", "-c", "snippet.py", "app:app")
         return
 
-    _run(tmp_path, "-W", "error", "-c", DRIVER, "snippet.py")
+    if "monkey" in snippet.code:
+        _run_afresh(tmp_path, "-W", "error", "-c", DRIVER, "snippet.py")
+        return
+
+    _run(tmp_path, "-c", DRIVER, "snippet.py", strict=True)
 
 
 @pytest.mark.parametrize("snippet", _marked("jinja"))
@@ -308,7 +313,13 @@ def _command(folder: Path, words: list[str]) -> None:
         assert program in OUTSIDE, f"no test knows {program}"
 
 
-def _run(folder: Path, *arguments: str) -> None:
+def _run(folder: Path, *arguments: str, strict: bool = False) -> None:
+    environment = _environment(folder)
+
+    assert run_forked(*arguments, folder=folder, environment=environment, strict=strict) == []
+
+
+def _run_afresh(folder: Path, *arguments: str) -> None:
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
