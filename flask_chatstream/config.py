@@ -50,6 +50,7 @@ class Settings:
     wake: Literal["auto", "database", "postgres", "redis"] = "auto"
     redis_url: str | None = _secret()
 
+    runner: Literal["auto", "gevent", "thread", "celery"] = "auto"
     lease_seconds: float = 15.0
     sweep_seconds: float = 5.0
     queue_timeout: float = 60.0

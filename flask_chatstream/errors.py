@@ -124,6 +124,7 @@ PROVIDER_CODES = {
     "model_not_found": "The model is not available.",
     "overloaded": "The model is overloaded.",
     "provider": "The model's provider had a failure.",
+    "queue": "The answer could not be started.",
     "quota": "The site's allowance with the model's provider is used up.",
     "rate_limited": "The model gets too many requests just now.",
     "storage": "The answer could not be saved.",

@@ -23,7 +23,17 @@ from .addresses import Addresses
 from .announcer import Announcer
 from .config import load_settings
 from .errors import ConfigurationError
-from .generation import Assignment, Displays, Here, Place, Runner, Runtime
+from .generation import (
+    Assignment,
+    Displays,
+    Place,
+    Runner,
+    Runtime,
+    add_task,
+    check_runner,
+    find_mistake,
+    make_place,
+)
 from .host import find_engine, find_metadatas, warn_of_open_session
 from .mounts import Mount, Routings
 from .providers import Provider
@@ -47,12 +57,14 @@ class State:
         self.addresses = Addresses()
         self._lock = threading.Lock()
         self._is_settled = False
+        self._is_judged = False
         #: What keeps the chat out of service, in words for the site's people; None when it is well.
         self.mistake: str | None = None
         self._engine: tuple[Engine, bool] | None = None
         self._pid: int | None = None
         self._database: Database | None = None
         self._runtime: Runtime | None = None
+        self._runner: Runner | None = None
         self._place: Place | None = None
         self._displays: Displays | None = None
         self._is_current = False
@@ -63,8 +75,12 @@ class State:
         self.names: dict[str, str] = {}
         self._routings = Routings(self.mounts)
         self.settings = load_settings(app.config)
+        self._knows_task = self.settings.runner == "celery"
         #: Answers in place of every provider, while a test wants it.
         self.substitute: Provider | None = None
+
+        if self._knows_task:
+            add_task()
 
     @property
     def app(self) -> Flask:
@@ -94,6 +110,9 @@ class State:
                 if not self._is_settled:
                     self._settle()
 
+        if not self._is_judged and has_request_context():
+            self._judge_process()
+
         if self.mistake is not None:
             raise ConfigurationError(self.mistake)
 
@@ -110,6 +129,15 @@ class State:
 
         self._is_settled = self.mistake is None or has_request_context()
 
+    def _judge_process(self) -> None:
+        """Whether answers can run in what is asked for; commands and tests run in anything."""
+
+        self._is_judged = True
+        words = find_mistake(self.settings.runner)
+
+        if words is not None and not self.app.testing:
+            self._note(words, self.mistake)
+
     def _note(self, words: str, before: str | None, cause: Exception | None = None) -> None:
         self.mistake = words
 
@@ -120,6 +148,7 @@ class State:
         self.settings = load_settings(self.app.config)
         self._routings.check(self.settings)
         self._engine = find_engine(self.app, self.settings)
+        check_runner(self.settings, self._engine[0], knows_task=self._knows_task)
         find_bus(self.settings.wake, self.settings.redis_url, self._engine[0])
 
     def meet_host(self) -> None:
@@ -178,7 +207,8 @@ class State:
         self._runtime = Runtime(self._database, settings)
         self._displays = Displays(self.image_hosts)
         self._runtime.on_end = self.announcer.ended
-        self._place = Here(self._runtime, Runner(self._runtime, self).run)
+        self._runner = Runner(self._runtime, self)
+        self._place = make_place(self.app, self._runtime, self._runner.run)
         self._routings.forget()
         self._is_current = False
         self._pid = os.getpid()
@@ -228,6 +258,19 @@ class State:
         assert self._place is not None
 
         return self._place
+
+    def write(self, generation_id: int) -> None:
+        """Write an answer in the calling thread, for a process that takes them from a queue.
+
+        Raises `StorageUnavailable` and `ShuttingDown`, with nothing begun, `SchemaError` and
+        `ConfigurationError`.
+        """
+
+        self.bind()
+        runtime = self.ready()
+        runtime.admit()
+        assert self._runner is not None
+        runtime.work(self._runner.run, generation_id)
 
     def get_provider(self, mount: str, name: str) -> Provider:
         """The provider of a name, as the mount knows it; raises `ProviderError`."""

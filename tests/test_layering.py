@@ -65,7 +65,7 @@ MAY_IMPORT = {
     "httpcore2": HTTP_FILES,
     "anthropic": ("providers/anthropic_messages",),
     "google": ("providers/gemini_generate",),
-    "celery": ("generation",),
+    "celery": ("generation/queue",),
     "psycopg": ("wake/postgres",),
     "redis": ("wake/redis",),
     "pytest": ("testing",),

@@ -7,6 +7,7 @@ from contextlib import closing
 from functools import partial
 from itertools import chain
 
+from flask_chatstream.generation.queue import find_celery
 from flask_chatstream.state import State
 
 from .address import Address
@@ -19,6 +20,7 @@ from .facts import fingerprint
 from .finding import Finding, failure, skipped
 from .permit import Keys, make_permit
 from .place import check_place, find_column
+from .runner import check_runner
 from .settings import check_provider, check_secret_key
 from .sweeping import check_sweep
 from .tables import check_tables
@@ -40,6 +42,7 @@ def list_checks(state: State, keys: Keys, url: str | None) -> Iterator[Check]:
     """
 
     yield Check("settings", partial(_check_settings, state))
+    yield Check("runner", partial(check_runner, state.settings, partial(find_celery, state.app)))
     yield from _database(state)
     yield from _deployment(state, keys, url)
 

@@ -37,6 +37,8 @@ class Facts(msgspec.Struct, frozen=True):
     fingerprint: str
     #: What the server calls itself.
     server: str
+    #: What answers run in.
+    runner: str
     is_patched: bool
     multithread: bool
     multiprocess: bool
@@ -68,6 +70,7 @@ def gather(state: State, keys: Keys, environ: Mapping[str, Any], url: str) -> Fa
         worker=hashlib.sha256(runtime.worker.encode()).hexdigest()[:12],
         fingerprint=fingerprint(state, keys),
         server=str(environ.get("SERVER_SOFTWARE") or ("uWSGI" if _is_uwsgi(environ) else "")),
+        runner=state.place.placement.runner or "",
         is_patched=is_patched(),
         multithread=bool(environ.get("wsgi.multithread")),
         multiprocess=bool(environ.get("wsgi.multiprocess")),

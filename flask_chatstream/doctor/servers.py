@@ -67,9 +67,12 @@ def check_server(facts: Facts, database: str) -> Iterator[Finding]:
             "The table of docs/deploying.md has the servers that are tried.",
         )
     else:
+        is_queued = facts.runner == "celery"
+        runner = "Celery's workers" if is_queued else row.runner
+        restart = "" if is_queued else RESTARTS.get(row, "")
         yield ok(
-            f"{row.name} on {database} ({threads}): answers run in {row.runner}. "
-            f"{_following(facts)} {RESTARTS.get(row, '')}Promises: {PROMISES[database]}."
+            f"{row.name} on {database} ({threads}): answers run in {runner}. "
+            f"{_following(facts)} {restart}Promises: {PROMISES[database]}."
         )
 
     yield from _advise(row, facts)

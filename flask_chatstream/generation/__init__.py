@@ -12,7 +12,8 @@ from .follow import Follow, Topic
 from .joining import Joined, join, list_generations
 from .leaving import drain, is_busy
 from .live import End, Live
-from .places import Here, Place
+from .places import Here, Place, check_runner, find_mistake, make_place
+from .queue import add_task
 from .removing import remove
 from .runner import Runner
 from .runtime import Runtime
@@ -39,10 +40,14 @@ __all__ = [
     "Seats",
     "Topic",
     "Watch",
+    "add_task",
+    "check_runner",
     "drain",
+    "find_mistake",
     "is_busy",
     "join",
     "list_generations",
+    "make_place",
     "remove",
     "watch_server",
 ]

@@ -6,13 +6,27 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
-from flask_chatstream.concurrency import is_patched
-from flask_chatstream.conversations import Placement
-from flask_chatstream.errors import StorageUnavailable
+from flask import Flask
+from sqlalchemy import Engine
 
+from flask_chatstream.concurrency import is_patched
+from flask_chatstream.config import Settings
+from flask_chatstream.conversations import Placement
+from flask_chatstream.errors import ConfigurationError, StorageUnavailable
+from flask_chatstream.storage.engine import is_temporary
+
+from .queue import Queue, find_celery
 from .runtime import Runtime
 
 logger = logging.getLogger(__name__)
+
+#: What is said of a process that does not fit ``CHATSTREAM_RUNNER``.
+MISTAKES = {
+    "gevent": "CHATSTREAM_RUNNER is 'gevent', and gevent has not patched this process: say `from "
+    "gevent import monkey; monkey.patch_all()` as its first line, or take 'auto'.",
+    "thread": "CHATSTREAM_RUNNER is 'thread', and gevent has patched this process, where threads "
+    "are greenlets: take 'auto' or 'gevent'.",
+}
 
 
 class Place(Protocol):
@@ -24,6 +38,40 @@ class Place(Protocol):
 
     def start(self, generation_id: int, mount: str) -> None:
         """Have a committed generation written; the request need not wait."""
+
+
+def own_kind() -> str:
+    """What answers run in here, as ``CHATSTREAM_RUNNER`` names it."""
+
+    return "gevent" if is_patched() else "thread"
+
+
+def find_mistake(wanted: str) -> str | None:
+    """Why answers cannot run in what is ``wanted`` if they run in this process."""
+
+    return None if wanted == own_kind() else MISTAKES.get(wanted)
+
+
+def check_runner(settings: Settings, engine: Engine, *, knows_task: bool) -> None:
+    """Raises `ConfigurationError` when Celery is named and its workers could not write.
+
+    ``knows_task`` says that this app's workers know the task: they take tasks before they push
+    any context, so it is added when the chat is registered.
+    """
+
+    if settings.runner != "celery":
+        return
+
+    if not knows_task:
+        raise ConfigurationError(
+            "CHATSTREAM_RUNNER = 'celery' must be set before the chat is registered."
+        )
+
+    if is_temporary(engine):
+        raise ConfigurationError(
+            "CHATSTREAM_RUNNER = 'celery' needs a database that other processes see, and the "
+            "site's is in memory: set CHATSTREAM_DATABASE_URI."
+        )
 
 
 class Here:
@@ -38,9 +86,7 @@ class Here:
     def placement(self) -> Placement:
         """This process is to claim it, and holds it from the beginning."""
 
-        kind = "gevent" if is_patched() else "thread"
-
-        return Placement(kind, self._runtime.worker, self._runtime.settings.lease_seconds)
+        return Placement(own_kind(), self._runtime.worker, self._runtime.settings.lease_seconds)
 
     def start(self, generation_id: int, mount: str) -> None:
         """Write it in a task of its own."""
@@ -52,3 +98,12 @@ class Here:
             self._write(generation_id)
         except StorageUnavailable:  # the upkeep comes back to it
             logger.warning("Generation %d is waiting for the database.", generation_id)
+
+
+def make_place(app: Flask, runtime: Runtime, run: Callable[[int], object]) -> Place:
+    """Where ``CHATSTREAM_RUNNER`` has an app's answers written."""
+
+    if runtime.settings.runner == "celery":
+        return Queue(runtime, find_celery(app))
+
+    return Here(runtime, run)
