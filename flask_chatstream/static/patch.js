@@ -136,7 +136,13 @@ function patchFooter(old, fresh) {
   old.replaceChildren(...fresh.childNodes);
   activate(old);
   footers.set(old, html);
-  if (focused) (old.querySelector("button, a") ?? old.closest(".cs-message"))?.focus();
+  if (focused) firstShown(old).focus();
+}
+
+function firstShown(footer) {
+  const acts = [...footer.querySelectorAll("button, a")];
+
+  return acts.find((act) => act.getClientRects().length) ?? footer.closest(".cs-message");
 }
 
 function activate(footer) {
