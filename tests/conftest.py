@@ -22,6 +22,14 @@ FOREIGN = ("CHATSTREAM_", "OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_API_KEY", 
 OURS = ("CHATSTREAM_REQUIRE_ALL", "CHATSTREAM_TEST_")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("faults")
+    group.addoption(
+        "--cells", default="", help="one cell (wal-gevent, ...) or all; the long faults"
+    )
+    group.addoption("--seed", type=int, help="the seed of a fault's own chances")
+
+
 def pytest_configure() -> None:
     for name in list(os.environ):
         if name.startswith(FOREIGN) and not name.startswith(OURS):

@@ -16,13 +16,10 @@ from tests.faults.exchange import Client, Exchange
 from tests.faults.model import answer, question
 from tests.faults.recorder import Person, Recorder
 from tests.faults.rig import Cell, Rig, Server, Setup, rigged, wait_until
-from tests.faults.test_kill import stop
 from tests.faults.viewers import API, PageViewer, PollViewer, StreamViewer
 from tests.waiting import later
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
-
-SMALL_POOL = {"SQLALCHEMY_ENGINE_OPTIONS": {"pool_size": 2, "max_overflow": 0, "pool_timeout": 20}}
 
 
 @pytest.fixture
@@ -165,25 +162,3 @@ def test_nobody_waits_where_requests_are_served_one_by_one(rig: Rig) -> None:
     assert stored == 1
     wait_until(lambda: not silent.client.request("GET", path).json()["is_streaming"], 20)
     assert silent.client.request("GET", path).json()["status"] == "completed"
-
-
-@pytest.mark.parametrize(
-    "rig",
-    [pytest.param(Cell("postgres", "gevent"), marks=pytest.mark.db, id="postgres-gevent")],
-    indirect=True,
-)
-def test_no_viewer_holds_a_connection_while_it_waits(rig: Rig) -> None:
-    """F14: 200 viewers with a pool of two connections."""
-
-    (server,) = rig.serve(1, setup=Setup(config=SMALL_POOL))
-    recorder = Recorder(rig)
-    ada = recorder.person("ada")
-    chat = recorder.ask(server, ada, 400, 3)
-    viewers = [recorder.follow(StreamViewer, server, chat) for _ in range(200)]
-    recorder.wait_shown(viewers)
-    (pid,) = server.pids
-    wait_until(lambda: server.inside()[pid]["streams"] == 201, 20)
-
-    assert wait_until(lambda: server.inside()[pid]["pooled"] == 0, 5) is True
-    stop(recorder, server, [chat])
-    assert find_faults(recorder.gather()) == []

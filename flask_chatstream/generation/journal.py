@@ -83,8 +83,9 @@ class Stream:
         """
 
         self._raise()
-        self.appended += len(text)
+        # In this order: ``flush`` must not wait for text that was never queued.
         self._journal.append(self, text)
+        self.appended += len(text)
 
         if self.appended - self.committed > MAX_PENDING:
             self.flush()
@@ -148,7 +149,12 @@ class Journal:
 
             self._scheduled = True
 
-        self._database.writer.submit(self)
+        try:
+            self._database.writer.submit(self)
+        except BaseException:
+            # Broken off from outside: the next text is to be scheduled.
+            self._scheduled = False
+            raise
 
     def prepare(self) -> None:
         """Join what is pending into rows, behind the rows of a group that was not taken."""

@@ -61,12 +61,23 @@ class Writer:
 
         self._tasks.append(task)
 
-        with self._lock:
-            if not self._running:
-                self._running = True
-                self._loops.spawn(self._loop)
+        try:
+            with self._lock:
+                if not self._running:
+                    self._start()
+        except BaseException:
+            # Broken off from outside: who is told so submits it anew.
+            with suppress(ValueError):
+                self._tasks.remove(task)
+            raise
 
         self._kick.set()
+
+    def _start(self) -> None:
+        """Begin a loop; the lock is held."""
+
+        self._loops.spawn(self._loop)
+        self._running = True
 
     def close(self) -> None:
         """Write what is queued and let the connection go; waits for that, a while at most."""

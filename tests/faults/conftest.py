@@ -1,30 +1,104 @@
-"""Rigs: one of its own for a test that kills, one for all tests of a cell that do not."""
+"""Cells, and rigs in them: one of its own for a test that kills, one for all that do not.
+
+A cell is a database and a kind of worker. A test runs in all four, or in those of its mark
+``cells``; with ``--cells`` in the one that is named there, and what is marked ``faults`` runs then
+only.
+"""
 
 from __future__ import annotations
 
-import os
+import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from _pytest.terminal import TerminalReporter
 
 from .recorder import Recorder
-from .rig import DATABASES, SERVERS, Cell, Rig, Server, rigged
+from .rig import DATABASES, Cell, Rig, Server, rigged
 
-
-def _marked(cell: Cell) -> object:
-    marks = [pytest.mark.db] if cell.database == "postgres" else []
-
-    return pytest.param(cell, marks=marks, id=str(cell))
-
-
-#: The long loops: every cell, and rounds for a minute each.
-LONG = os.environ.get("CHATSTREAM_TEST_LONG") == "1"
-ALL = [Cell(database, server) for database in DATABASES for server in SERVERS]
 #: The embedded file and a host's file in WAL mode differ in who made the engine: one each.
-FEW = [Cell("wal", "gevent"), Cell("embedded", "gthread"), *ALL[-2:]]
-CELLS = [_marked(cell) for cell in (ALL if LONG else FEW)]
+CELLS = ("wal-gevent", "embedded-gthread", "postgres-gevent", "postgres-gthread")
+#: What a test can be held to with ``cells(only=...)``.
+KINDS = {"sqlite": ("embedded", "wal"), "postgres": ("postgres",), "": DATABASES}
+_ID = re.compile(r"F\d\d")
+FIXTURES = {"rig": "function", "pair": "package"}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give each test its cells."""
+
+    mark = metafunc.definition.get_closest_marker("cells")
+
+    for fixture, scope in FIXTURES.items():
+        if fixture in metafunc.fixturenames and not _has_own(metafunc, fixture):
+            cells = [_marked(name) for name in _cells(metafunc.config, mark)]
+            metafunc.parametrize(fixture, cells, indirect=True, scope=scope)  # type: ignore[arg-type]
+
+
+def _has_own(metafunc: pytest.Metafunc, fixture: str) -> bool:
+    return any(
+        fixture in str(mark.args[0]) for mark in metafunc.definition.iter_markers("parametrize")
+    )
+
+
+def _cells(config: pytest.Config, mark: pytest.Mark | None) -> list[str]:
+    wanted = config.getoption("--cells")
+    mine = mark.args if mark and mark.args else CELLS
+    only = KINDS[mark.kwargs.get("only", "")] if mark else DATABASES
+    names = {"": mine, "all": (*CELLS, *(n for n in mine if n not in CELLS))}.get(wanted, (wanted,))
+
+    return [name for name in names if name.partition("-")[0] in only]
+
+
+def _marked(name: str) -> object:
+    database, _, server = name.partition("-")
+    marks = [pytest.mark.db] if database == "postgres" else []
+
+    return pytest.param(Cell(database, server), marks=marks, id=name)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long ones out, unless a cell was named."""
+
+    if config.getoption("--cells"):
+        return
+
+    long = [item for item in items if item.get_closest_marker("faults")]
+    items[:] = [item for item in items if item not in long]
+    config.hook.pytest_deselected(items=long)
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
+    """One line for the cell that was asked for."""
+
+    if not (cell := config.getoption("--cells")):
+        return
+
+    found = {name: terminalreporter.stats.get(name, []) for name in ("passed", "failed", "error")}
+    ids = {name: {id for r in reports for id in _ID.findall(r.nodeid)} for name, reports in
+           found.items()}  # fmt: skip
+    bad = ids["failed"] | ids["error"]
+    words = f"{len(ids['passed'] - bad)} faults hold, {len(bad)} do not {' '.join(sorted(bad))}"
+    terminalreporter.write_line(f"{cell}: {words}".rstrip())
+
+
+@pytest.fixture
+def is_long(pytestconfig: pytest.Config) -> bool:
+    """Whether a test may take its time."""
+
+    return bool(pytestconfig.getoption("--cells"))
+
+
+@pytest.fixture
+def seed(pytestconfig: pytest.Config) -> int:
+    """What a test's own chances follow from: ``--seed``, or a new one."""
+
+    given: int | None = pytestconfig.getoption("--seed")
+
+    return random.SystemRandom().randrange(2**32) if given is None else given
 
 
 @dataclass(frozen=True)
@@ -37,7 +111,7 @@ class Pair:
     before: dict[int, dict[str, int]]
 
 
-@pytest.fixture(params=CELLS)
+@pytest.fixture
 def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
     """A rig whose servers may be killed."""
 
@@ -45,7 +119,7 @@ def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
         yield rig
 
 
-@pytest.fixture(scope="package", params=CELLS)
+@pytest.fixture(scope="package")
 def pair(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pair]:
@@ -57,3 +131,10 @@ def pair(
         recorder.warm_up(a, b)
 
         yield Pair(rig, a, b, recorder.before)
+
+
+@pytest.fixture
+def recorder(pair: Pair, seed: int) -> Recorder:
+    """Whoever looks at the pair in this test."""
+
+    return Recorder(pair.rig, pair.before, seed)

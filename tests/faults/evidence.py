@@ -92,7 +92,7 @@ class Case:
     exchanges: list[Exchange] = field(default_factory=list)
     #: The database while answers were written.
     snapshots: list[Stored] = field(default_factory=list)
-    #: The last message of every call of the model server.
+    #: The last message of every call that the model server began to answer.
     prompts: list[str] = field(default_factory=list)
     #: A word of each owner's that nobody else may see.
     canaries: dict[str, str] = field(default_factory=dict)
@@ -127,8 +127,8 @@ class Case:
 
 
 @contextmanager
-def _connection(rig: Rig) -> Iterator[Connection]:
-    engine = create_engine(rig.url)
+def _connection(url: str) -> Iterator[Connection]:
+    engine = create_engine(url)
 
     try:
         with engine.connect() as connection:
@@ -140,7 +140,13 @@ def _connection(rig: Rig) -> Iterator[Connection]:
 def read_stored(rig: Rig) -> Stored:
     """The database in one snapshot."""
 
-    with _connection(rig) as connection:
+    return read_stored_at(rig.url)
+
+
+def read_stored_at(url: str) -> Stored:
+    """A database in one snapshot."""
+
+    with _connection(url) as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
         else:
@@ -191,7 +197,7 @@ def dump(rig: Rig) -> str:
 
     lines = []
 
-    with _connection(rig) as connection:
+    with _connection(rig.url) as connection:
         for table in inspect(connection).get_table_names():
             if table.startswith("chatstream_"):
                 rows = connection.execute(text(f"SELECT * FROM {table}"))
@@ -206,7 +212,7 @@ def idle_in_transaction(rig: Rig) -> int:
     if rig.cell.database != "postgres":
         return 0
 
-    with _connection(rig) as connection:
+    with _connection(rig.url) as connection:
         found: int = connection.execute(
             text(
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = :name"

@@ -29,6 +29,13 @@ class Exchange:
     headers: dict[str, str] = field(default_factory=dict)
     pieces: list[tuple[float, bytes]] = field(default_factory=list)
     failure: str = ""
+    ended_at: float = 0.0
+
+    @property
+    def took(self) -> float:
+        """From the request to the end of its answer, in seconds."""
+
+        return self.ended_at - self.started_at
 
     @property
     def body(self) -> bytes:
@@ -114,6 +121,8 @@ class Client:
 
         for _ in pieces:
             pass
+
+        exchange.ended_at = time.monotonic()
 
         return exchange
 

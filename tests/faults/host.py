@@ -15,8 +15,19 @@ if SETTINGS["server"] in ("gevent", "own"):
 
     monkey.patch_all()
 
+if SETTINGS["ahead"]:
+    from tests.faults.ahead import put_ahead
+
+    put_ahead(SETTINGS["ahead"])
+
+if SETTINGS["disk"]:
+    from tests.faults.disk import Disk
+
+    Disk(SETTINGS["disk"]).put_under_sqlite()
+
 import gc
 import threading
+from typing import Any
 
 import psutil
 from flask import Flask, Response, jsonify, request
@@ -24,8 +35,10 @@ from flask.typing import ResponseReturnValue
 from flask_sqlalchemy import SQLAlchemy
 from greenlet import greenlet
 
-from flask_chatstream import ChatStream
+from flask_chatstream import ChatStream, signals
 from flask_chatstream.concurrency import is_patched
+
+ENDED: list[str] = []
 
 
 def create_app() -> Flask:
@@ -38,12 +51,22 @@ def create_app() -> Flask:
     app.register_blueprint(chat)
     app.after_request(sign)
     app.add_url_rule("/inside", view_func=inside)
+    app.add_url_rule("/alive", "alive", lambda: "")
+    app.add_url_rule("/ended", "ended", lambda: jsonify(ENDED))
+    signals.generation_finished.connect(note)
+    signals.generation_failed.connect(note)
 
     if SETTINGS["database"]:
         app.config["SQLALCHEMY_DATABASE_URI"] = SETTINGS["database"]
         SQLAlchemy().init_app(app)
 
     return app
+
+
+def note(sender: Flask, **values: Any) -> None:
+    """Remember an end that this worker made."""
+
+    ENDED.append(str(values["message_id"]))
 
 
 def sign(response: Response) -> Response:

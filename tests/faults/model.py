@@ -1,14 +1,17 @@
 """The model server of the fault tests: what it says follows from the question alone.
 
 A question is ``tag words rate``: so many words that all carry the tag, in Markdown, so many a
-second. Any prefix of an answer can be checked, and a word shows whose it is.
+second. Any prefix of an answer can be checked, and a word shows whose it is. A directive behind it
+may ask for a ``kind`` of answer other than that, and for whatever `Behaviour` knows.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from typing import Any
 
 from tests.fakes.behaviour import Behaviour
@@ -17,6 +20,7 @@ from tests.fakes.model_server import Call, ModelServer
 #: What every server knows and none may show.
 KEY = "sk-canary-5f3a9b1c7d"
 LEAK = f'{{"error": {{"message": "Incorrect API key provided: {KEY}"}}}}'
+_KIND = re.compile(r"\bkind=(\w+)")
 _QUESTION = re.compile(r"^(?P<tag>[a-z]+) (?P<words>\d+) (?P<rate>\d+)")
 WORD = re.compile(r"[a-z]{6,}\d+")
 
@@ -54,6 +58,77 @@ def _piece(tag: str, n: int) -> str:
     return marks.get(step, f"{word} ")
 
 
+def said(asked: str) -> str:
+    """What the answer to a question is, as it has to be stored."""
+
+    tag, count, *_ = asked.split()
+    kind = _kind(asked)
+
+    if kind == "odd":
+        return "".join(_stored_odd(tag, n) for n in range(int(count)))
+
+    return {"refusal": f"{tag}0 no", "tools": "", "reasoning": ""}.get(
+        kind, answer(tag, int(count))
+    )
+
+
+def _kind(asked: str) -> str:
+    match = _KIND.search(asked)
+
+    return match[1] if match else ""
+
+
+def _odd(tag: str, n: int) -> str:
+    """Text that no database holds, or that somebody takes for the end of a line or an event."""
+
+    return (
+        f"{tag}{n} \0 \ud800 a\u2028b\x85c\rd\r",
+        f"\ne {tag}{n} \ud83e",
+        f"\udd89 \ufeff {tag}{n}\n\nevent: end\ndata: x\n\n",
+    )[n % 3]
+
+
+def _stored_odd(tag: str, n: int) -> str:
+    fffd = "\N{REPLACEMENT CHARACTER}"
+    text = _odd(tag, n).replace("\0", fffd).replace("\ud800", fffd)
+
+    # The halves of a character that came in two deltas are one.
+    return text.replace("\ud83e", "").replace("\udd89", "\U0001f989")
+
+
+def _by_word(tag: str, count: int) -> list[str]:
+    return [_piece(tag, n) for n in range(count)]
+
+
+_PIECES: dict[str, Callable[[str, int], list[str]]] = {
+    "odd": lambda tag, count: [_odd(tag, n) for n in range(count)],
+    "one": lambda tag, count: [answer(tag, count)],
+    "tiny": lambda tag, count: list(answer(tag, count)),
+}
+
+
+def _raw(kind: str, tag: str) -> bytes:
+    """A stream that is not made of text, as its bytes."""
+
+    function = {"name": "delete_everything", "arguments": "{}"}
+    deltas: dict[str, list[dict[str, Any]]] = {
+        "refusal": [{"refusal": f"{tag}0 "}, {"refusal": "no"}],
+        "tools": [{"tool_calls": [{"index": 0, "id": "c", "function": function}]}],
+        "reasoning": [{"reasoning_content": "hm"}],
+    }
+
+    if kind not in deltas:
+        return b""
+
+    chunks = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas[kind]]
+    reason = "tool_calls" if kind == "tools" else "stop"
+    chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
+    lines = [b": comment", b"event: news\ndata: {}"]
+    lines += [b"data: " + json.dumps(chunk).encode() for chunk in chunks]
+
+    return b"\n\n".join([*lines, b"data: [DONE]", b""])
+
+
 class Model(ModelServer):
     """Answers by the question."""
 
@@ -61,16 +136,20 @@ class Model(ModelServer):
         """Put a call into the ledger and say how to answer it."""
 
         behaviour = super().take(call)
-        match = _QUESTION.match(_asked(call.messages))
+        asked = _asked(call.messages)
+        match = _QUESTION.match(asked)
 
         if match is None:
             return behaviour
 
-        pieces = tuple(_piece(match["tag"], n) for n in range(int(match["words"])))
-        body = LEAK if "leak=yes" in _asked(call.messages) else ""
-        words = _Words(tokens=len(pieces), rate=float(match["rate"]), stall=behaviour.stall)
+        kind, tag, count = _kind(asked), match["tag"], int(match["words"])
+        values = {f.name: getattr(behaviour, f.name) for f in fields(Behaviour)}
+        values["rate"] = float(match["rate"])
+        values["raw"] = _raw(kind, tag)
+        values["body"] = LEAK if "leak=yes" in asked else behaviour.body
+        pieces = tuple(_PIECES.get(kind, _by_word)(tag, count))
 
-        return replace(words, said=pieces, status=behaviour.status, body=body)
+        return _Words(**{**values, "tokens": len(pieces)}, said=pieces)
 
 
 def _asked(messages: list[dict[str, Any]]) -> str:

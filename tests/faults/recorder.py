@@ -79,7 +79,7 @@ class Recorder:
         """Ask in a new conversation; the viewer of the answer, which has begun."""
 
         asked = question(person.tag(), words, rate, directive)
-        viewer = self._start(ChatViewer(server.port, person.name, asked))
+        viewer = self.start(ChatViewer(server.port, person.name, asked))
         wait_until(lambda: viewer.has_started, 20)
 
         return viewer
@@ -87,7 +87,7 @@ class Recorder:
     def follow(self, kind: type[V], server: Server, viewer: Viewer) -> V:
         """One more viewer of the same conversation."""
 
-        return self._start(kind(server.port, viewer.owner, viewer.conversation_id))
+        return self.start(kind(server.port, viewer.owner, viewer.conversation_id))
 
     def follow_all(self, server: Server, viewer: Viewer, each: int = 1) -> list[Viewer]:
         """Viewers of every kind of the same conversation."""
@@ -96,7 +96,9 @@ class Recorder:
 
         return [self.follow(kind, server, viewer) for kind in kinds for _ in range(each)]
 
-    def _start(self, viewer: V) -> V:
+    def start(self, viewer: V) -> V:
+        """Let a viewer begin."""
+
         self.viewers.append(viewer)
         viewer.start()
 
@@ -143,7 +145,9 @@ class Recorder:
             case.sights[name] = (viewer.owner, viewer.sight)
 
         self._look_afresh(case)
-        case.prompts = [call["messages"][-1]["content"] for call in self.rig.calls()]
+        # A call that was refused before its first byte may be made again.
+        begun = [call for call in self.rig.calls() if call["bytes_sent"] or call["closed_at"]]
+        case.prompts = [call["messages"][-1]["content"] for call in begun]
         case.dump = dump(self.rig)
         case.exchanges = [e for v in self.viewers for e in v.client.exchanges]
         case.exchanges += [e for client in self._clients for e in client.exchanges]

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,12 @@ class Setup:
     arguments: tuple[str, ...] = ()
     #: Changes to the site's configuration.
     config: Mapping[str, Any] = field(default_factory=dict)
+    #: How far the clock of the workers is ahead, in seconds.
+    ahead: float = 0.0
+    #: Where the last synced bytes of the database are kept (`disk`).
+    disk: str = ""
+    #: Where the package is that it runs, if not this one.
+    home: Path = ROOT
 
 
 DEFAULT = Setup()
@@ -87,7 +93,11 @@ class Server:
 
         with self._log.open("ab") as log:
             self._master = psutil.Popen(
-                command, cwd=ROOT, env=self.environment, stdout=log, stderr=subprocess.STDOUT
+                command,
+                cwd=self._setup.home,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
             )
 
     @property
@@ -95,6 +105,7 @@ class Server:
         """What its workers run with, and a command of the site's as well."""
 
         settings = {**self._settings, "server": self._cell.server}
+        settings |= {"ahead": self._setup.ahead, "disk": self._setup.disk}
 
         return {**os.environ, "FAULTS": json.dumps(settings)}
 
@@ -209,6 +220,11 @@ class Server:
 
         return self._log.read_text(errors="replace")
 
+    def wait_alive(self) -> float:
+        """How long a worker takes to say nothing, in seconds: the event loop's delay."""
+
+        return Client(self.port, "alive").request("GET", "/alive").took
+
     def inside(self) -> dict[int, dict[str, int]]:
         """What each worker holds, by its pid."""
 
@@ -237,7 +253,8 @@ class Rig:
         #: What nobody may see of the database's address.
         self.password = make_url(url).password or PASSWORD
         self._folder = folder
-        self._model = model
+        #: Where the model server is.
+        self.model = model
 
     def serve(self, *workers: int, setup: Setup = DEFAULT) -> list[Server]:
         """A gunicorn for each number of workers, all on the same database and ready to serve.
@@ -262,7 +279,7 @@ class Rig:
             "CHATSTREAM_PROVIDER": "openai",
             "CHATSTREAM_MODEL": "fake",
             "CHATSTREAM_OPENAI_API_KEY": KEY,
-            "CHATSTREAM_OPENAI_BASE_URL": self._model,
+            "CHATSTREAM_OPENAI_BASE_URL": self.model,
             "CHATSTREAM_AUTO_UPGRADE": True,
             **setup.config,
         }
@@ -273,7 +290,7 @@ class Rig:
     def calls(self) -> list[dict[str, Any]]:
         """The model server's ledger."""
 
-        with urlopen(self._model.removesuffix("/v1") + "/_calls", timeout=10) as response:
+        with urlopen(self.model.removesuffix("/v1") + "/_calls", timeout=10) as response:
             calls: list[dict[str, Any]] = json.load(response)
 
         return calls
@@ -286,13 +303,14 @@ class Rig:
 
 
 @contextmanager
-def rigged(cell: Cell, folder: Path) -> Iterator[Rig]:
-    """A rig with a fresh database, and the end of all its processes afterwards."""
+def rigged(cell: Cell, folder: Path, url: str = "") -> Iterator[Rig]:
+    """A rig with a fresh database, or on the one at ``url``, and the end of all its processes."""
 
     place = folder / FOLDER
     place.mkdir(parents=True)
+    database = nullcontext(url) if url else _database(cell, place)
 
-    with _database(cell, place) as url, _model(place) as model:
+    with database as url, _model(place) as model:
         rig = Rig(cell, place, url, model)
 
         try:

@@ -6,45 +6,31 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from http.client import HTTPConnection
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .checker import find_faults
+from .acts import check_all, watch_from_elsewhere, writer_of
 from .model import question
 from .recorder import Recorder
-from .rig import Cell, Rig, Setup, rigged, wait_until
-from .test_kill import watch_from_elsewhere, writer_of
+from .rig import Rig, Setup, wait_until
 from .viewers import API, StreamViewer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
-POSTGRES = pytest.mark.db
-CELLS = [
-    pytest.param(Cell("postgres", "gevent"), marks=POSTGRES, id="postgres-gevent"),
-    pytest.param(Cell("embedded", "gthread"), id="embedded-gthread"),
-    pytest.param(Cell("wal", "sync"), id="wal-sync"),
-    pytest.param(Cell("embedded", "own"), id="embedded-own"),
-]
-GUNICORN = CELLS[:3]
-MANY = CELLS[:2]
+CELLS = pytest.mark.cells("postgres-gevent", "embedded-gthread", "wal-sync", "embedded-own")
+GUNICORN = pytest.mark.cells("postgres-gevent", "embedded-gthread", "wal-sync")
+MANY = pytest.mark.cells("postgres-gevent", "embedded-gthread")
+HOOKED = pytest.mark.cells("postgres-gevent", "embedded-gthread", "embedded-own")
 HOOKS = Setup(hooks=True, grace=30)
 SHORT = Setup(hooks=True, grace=30, config={"CHATSTREAM_DRAIN_SECONDS": 1.5})
 
 
-@pytest.fixture
-def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
-    with rigged(request.param, tmp_path) as rig:
-        yield rig
-
-
-@pytest.mark.parametrize("rig", CELLS, indirect=True)
-def test_running_answers_end_before_their_server_does(rig: Rig) -> None:
+@CELLS
+def test_F03_running_answers_end_before_their_server_does(rig: Rig) -> None:
     """F03: who looks at an answer is shown it to its end by the server that is being stopped."""
 
     (server,) = rig.serve(2, setup=HOOKS)
@@ -65,12 +51,12 @@ def test_running_answers_end_before_their_server_does(rig: Rig) -> None:
     server.start()
     server.wait_ready()
 
-    assert find_faults(recorder.gather()) == []
+    check_all(recorder)
     assert {ending.status for v in everybody for ending in v.sight.endings} == {"completed"}
 
 
-@pytest.mark.parametrize("rig", CELLS, indirect=True)
-def test_what_is_not_done_in_time_is_stored_and_interrupted(rig: Rig) -> None:
+@CELLS
+def test_F03_what_is_not_done_in_time_is_stored_and_interrupted(rig: Rig) -> None:
     """F03: a long answer ends as interrupted before its server exits, with all that was shown."""
 
     (server,) = rig.serve(1, setup=SHORT)
@@ -87,12 +73,12 @@ def test_what_is_not_done_in_time_is_stored_and_interrupted(rig: Rig) -> None:
     server.start()
     server.wait_ready()
 
-    assert find_faults(recorder.gather()) == []
+    check_all(recorder)
     assert chat.sight.endings[-1].error_code == "interrupted"
 
 
-@pytest.mark.parametrize("rig", [*MANY, CELLS[3]], indirect=True)
-def test_new_questions_are_refused_in_words(rig: Rig) -> None:
+@HOOKED
+def test_F03_new_questions_are_refused_in_words(rig: Rig) -> None:
     """F03: 503 with Retry-After on a connection that was open before."""
 
     (server,) = rig.serve(1, setup=HOOKS)
@@ -123,8 +109,8 @@ def ask_once(connection: HTTPConnection) -> Any:
     return response
 
 
-@pytest.mark.parametrize("rig", MANY, indirect=True)
-def test_viewers_of_a_stopped_worker_come_back_elsewhere(rig: Rig) -> None:
+@MANY
+def test_F03_F38_viewers_of_a_stopped_worker_come_back_elsewhere(rig: Rig) -> None:
     """F03: they are sent away at once, miss nothing, and see the end at another worker."""
 
     (server,) = rig.serve(2, setup=HOOKS)
@@ -140,12 +126,12 @@ def test_viewers_of_a_stopped_worker_come_back_elsewhere(rig: Rig) -> None:
     wait_until(lambda: all(viewer.done.is_set() for viewer in [chat, *elsewhere]), 20)
 
     assert other not in {viewer.pids[-1] for viewer in elsewhere}
-    assert find_faults(recorder.gather()) == []
+    check_all(recorder)
     assert {v.sight.endings[-1].status for v in [chat, *elsewhere]} == {"completed"}
 
 
-@pytest.mark.parametrize("rig", GUNICORN, indirect=True)
-def test_without_the_hooks_it_ends_as_interrupted(rig: Rig) -> None:
+@GUNICORN
+def test_F03_without_the_hooks_it_ends_as_interrupted(rig: Rig) -> None:
     """D5: gunicorn drops what writes the answer; the next process says so at once."""
 
     (server,) = rig.serve(1)
@@ -158,12 +144,12 @@ def test_without_the_hooks_it_ends_as_interrupted(rig: Rig) -> None:
     assert recorder.snapshot().generations[0].status == "running"
     server.start()
     server.wait_ready()
-    assert find_faults(recorder.gather()) == []
+    check_all(recorder)
     assert chat.sight.endings[-1].error_code == "interrupted"
 
 
-@pytest.mark.parametrize("rig", GUNICORN, indirect=True)
-def test_a_worker_is_recycled_when_it_writes_nothing(rig: Rig) -> None:
+@GUNICORN
+def test_F06_a_worker_is_recycled_when_it_writes_nothing(rig: Rig) -> None:
     """F06: in mid-answer more requests have come than it may serve, and it goes on."""
 
     (server,) = rig.serve(1, setup=replace(HOOKS, arguments=("--max-requests", "300")))
@@ -183,12 +169,12 @@ def test_a_worker_is_recycled_when_it_writes_nothing(rig: Rig) -> None:
     assert client.request("POST", f"{API}/messages/{message}/cancel").json()["stopped"]
     wait_until(lambda: client.request("GET", "/inside").json()["pid"] != writer, 10)
 
-    assert find_faults(recorder.gather()) == []
+    check_all(recorder)
     assert recorder.snapshot().generations[0].status == "cancelled"
 
 
-@pytest.mark.parametrize("rig", MANY, indirect=True)
-def test_a_worker_in_a_hurry_breaks_off_at_once(rig: Rig) -> None:
+@MANY
+def test_F03_a_worker_in_a_hurry_breaks_off_at_once(rig: Rig) -> None:
     """SIGQUIT leaves gunicorn's workers two seconds: text and end are stored in them."""
 
     (server,) = rig.serve(1, setup=HOOKS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,51 +11,20 @@ from typing import Any
 
 import pytest
 
-from .checker import find_faults
+from tests.services import ROOT
+
+from .acts import answer_of, call_of, check_all, post
 from .conftest import Pair
 from .exchange import Client
 from .model import answer, question
 from .recorder import Person, Recorder
-from .rig import wait_until
+from .rig import Server, wait_until
 from .viewers import API, PollViewer, StreamViewer, Viewer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 
-@pytest.fixture
-def recorder(pair: Pair) -> Recorder:
-    """Whoever looks at the pair in this test."""
-
-    return Recorder(pair.rig, pair.before)
-
-
-def call_of(recorder: Recorder, prompt: str) -> dict[str, Any]:
-    """The provider's one call for a question."""
-
-    (call,) = (c for c in recorder.rig.calls() if c["messages"][-1]["content"] == prompt)
-
-    return call
-
-
-def answer_of(viewer: Viewer) -> str:
-    """The id of the answer that a viewer follows."""
-
-    (id,) = {piece.message_id for piece in viewer.sight.pieces}
-
-    return id
-
-
-def post(client: Client, path: str, body: Any = None, **headers: str) -> dict[str, Any]:
-    """The JSON that a successful POST gives."""
-
-    found = client.request("POST", f"{API}{path}", body, headers)
-    assert found.status in (200, 201), (found.status, found.body)
-    value: dict[str, Any] = found.json()
-
-    return value
-
-
-def test_the_same_submit_twenty_times(pair: Pair, recorder: Recorder) -> None:
+def test_F33_the_same_submit_twenty_times(pair: Pair, recorder: Recorder) -> None:
     """F33: one pair of messages, one call of the provider."""
 
     ada = recorder.person("ada")
@@ -73,14 +44,13 @@ def test_the_same_submit_twenty_times(pair: Pair, recorder: Recorder) -> None:
 
     ((conversation_id, _, message_id),) = answers
     viewer = recorder.follow(StreamViewer, pair.a, _Of(ada, conversation_id))
-    case = recorder.gather()
+    case = check_all(recorder)
     mine = [m for m in case.stored.messages.values() if m.conversation_id == conversation_id]
 
     assert viewer.done.is_set()
     assert len(mine) == 2
     assert case.stored.messages[message_id].text == answer(asked.split()[0], 60)
     assert call_of(recorder, asked)["tokens_sent"] == 60
-    assert find_faults(case) == []
 
 
 class _Of:
@@ -91,7 +61,7 @@ class _Of:
         self.conversation_id = conversation_id
 
 
-def test_written_here_watched_there(pair: Pair, recorder: Recorder) -> None:
+def test_F40_written_here_watched_there(pair: Pair, recorder: Recorder) -> None:
     """F40, small: viewers on the other worker get the same text to the end."""
 
     ada, grace = recorder.person("ada"), recorder.person("grace")
@@ -101,13 +71,12 @@ def test_written_here_watched_there(pair: Pair, recorder: Recorder) -> None:
         recorder.follow_all(server, chat, each=2)
 
     recorder.snapshot()
-    case = recorder.gather()
+    case = check_all(recorder)
 
-    assert find_faults(case) == []
     assert {e.status for _, sight in case.sights.values() for e in sight.endings} == {"completed"}
 
 
-def test_a_crowd_that_comes_and_goes(pair: Pair, recorder: Recorder) -> None:
+def test_F36_a_crowd_that_comes_and_goes(pair: Pair, recorder: Recorder) -> None:
     """Viewers who join, leave and resume at every position see nothing twice and miss nothing."""
 
     ada = recorder.person("ada")
@@ -120,7 +89,7 @@ def test_a_crowd_that_comes_and_goes(pair: Pair, recorder: Recorder) -> None:
         resumed = recorder.random.choice(recorder.viewers)
         hang_up_on(resumed, recorder)
 
-    assert find_faults(recorder.gather()) == []
+    check_all(recorder)
 
 
 def hang_up_on(viewer: Viewer, recorder: Recorder) -> None:
@@ -132,7 +101,7 @@ def hang_up_on(viewer: Viewer, recorder: Recorder) -> None:
 
 
 @pytest.mark.parametrize("directive", ["", "[[stall=headers]]", "[[stall=mid]]"])
-def test_stopped_from_elsewhere(pair: Pair, recorder: Recorder, directive: str) -> None:
+def test_F43_F44_stopped_from_elsewhere(pair: Pair, recorder: Recorder, directive: str) -> None:
     """D7: a stop on the other worker closes the provider within a second, and stays."""
 
     ada = recorder.person("ada")
@@ -143,12 +112,11 @@ def test_stopped_from_elsewhere(pair: Pair, recorder: Recorder, directive: str) 
     stopped = post(recorder.client(pair.b, ada), f"/messages/{message_id}/cancel")
     at = time.monotonic()
     wait_until(lambda: call_of(recorder, chat.question)["closed_at"], 5)
-    case = recorder.gather()
+    check_all(recorder)
 
     assert stopped == {**stopped, "status": "cancelled", "stopped": True}
     assert call_of(recorder, chat.question)["closed_at"] - at < 1.0
     assert {e.status for v in viewers for e in v.sight.endings} == {"cancelled"}
-    assert find_faults(case) == []
 
 
 def has_begun(recorder: Recorder, prompt: str, directive: str) -> bool:
@@ -170,7 +138,7 @@ def message_of(recorder: Recorder, viewer: Viewer) -> str:
     )
 
 
-def test_two_stops_at_once(pair: Pair, recorder: Recorder) -> None:
+def test_F43_two_stops_at_once(pair: Pair, recorder: Recorder) -> None:
     """F43: one stops, the other finds it stopped; both say the same state."""
 
     ada = recorder.person("ada")
@@ -188,14 +156,13 @@ def test_two_stops_at_once(pair: Pair, recorder: Recorder) -> None:
     with ThreadPoolExecutor(2) as pool:
         replies = list(pool.map(stop, [recorder.client(s, ada) for s in (pair.a, pair.b)]))
 
-    case = recorder.gather()
+    check_all(recorder)
 
     assert sorted(reply["stopped"] for reply in replies) == [False, True]
     assert {reply["status"] for reply in replies} == {"cancelled"}
-    assert find_faults(case) == []
 
 
-def test_stopped_at_the_very_end(pair: Pair, recorder: Recorder) -> None:
+def test_F42_stopped_at_the_very_end(pair: Pair, recorder: Recorder) -> None:
     """F42, small: a stop and the end at once; one of them wins, for everybody."""
 
     ada = recorder.person("ada")
@@ -206,10 +173,10 @@ def test_stopped_at_the_very_end(pair: Pair, recorder: Recorder) -> None:
         recorder.wait_shown([chat], recorder.random.randrange(300, 600))
         post(recorder.client((pair.a, pair.b)[n % 2], ada), f"/messages/{answer_of(chat)}/cancel")
 
-    assert find_faults(recorder.gather()) == []
+    check_all(recorder)
 
 
-def test_stopped_and_asked_again(pair: Pair, recorder: Recorder) -> None:
+def test_F45_stopped_and_asked_again(pair: Pair, recorder: Recorder) -> None:
     """F45: late chunks of the stopped answer never reach the new one."""
 
     ada = recorder.person("ada")
@@ -221,15 +188,14 @@ def test_stopped_and_asked_again(pair: Pair, recorder: Recorder) -> None:
     post(client, f"/messages/{first}/cancel")
     again = post(client, f"/messages/{first}/regenerate")
     viewers = [recorder.follow(StreamViewer, server, chat) for server in (pair.a, pair.b)]
-    case = recorder.gather()
+    case = check_all(recorder)
     statuses = {id: m.status for id, m in case.stored.messages.items()}
 
     assert (statuses[first], statuses[again["message_id"]]) == ("cancelled", "completed")
     assert {answer_of(viewer) for viewer in viewers} == {again["message_id"]}
-    assert find_faults(case) == []
 
 
-def test_deleted_in_mid_answer(pair: Pair, recorder: Recorder) -> None:
+def test_F46_deleted_in_mid_answer(pair: Pair, recorder: Recorder) -> None:
     """F46: viewers on both workers are told within seconds, the provider is closed at once."""
 
     ada = recorder.person("ada")
@@ -243,22 +209,53 @@ def test_deleted_in_mid_answer(pair: Pair, recorder: Recorder) -> None:
     ended = time.monotonic() - at
     wait_until(lambda: call_of(recorder, chat.question)["closed_at"], 5)
     whole = answer(chat.question.split()[0], 3000)
-    case = recorder.gather(deleted={answer_of(chat): whole})
+    case = check_all(recorder, {answer_of(chat): whole})
 
     assert deleted.status == 204
     assert ended < 5
     assert call_of(recorder, chat.question)["closed_at"] - at < 1.0
     assert ada.canary not in case.dump.replace(ada.name, "")
-    assert find_faults(case) == []
 
 
-def test_refused_by_the_provider(pair: Pair, recorder: Recorder) -> None:
+def test_F22_refused_by_the_provider(pair: Pair, recorder: Recorder) -> None:
     """I9: what a provider says with a refusal, the key included, stays out of everything."""
 
     ada = recorder.person("ada")
     chat = recorder.ask(pair.a, ada, 10, 100, "[[status=401 leak=yes]]")
     recorder.follow_all(pair.b, chat)
-    case = recorder.gather()
+    check_all(recorder)
 
     assert chat.sight.endings[-1].error_code == "authentication"
-    assert find_faults(case) == []
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("act", ["claim", "revoke"])
+def test_F46_another_owner_or_none(pair: Pair, recorder: Recorder, act: str) -> None:
+    """F46: who lost the conversation, or the right to look, is sent away within seconds from both
+    workers; the answer is written on."""
+
+    ada, eve = recorder.person("ada"), recorder.person("eve")
+    chat = recorder.ask(pair.a, ada, 600, 50)
+    viewers = [recorder.follow(StreamViewer, server, chat) for server in (pair.a, pair.b)]
+    recorder.wait_shown(viewers, 20)
+    before = [viewer.connections for viewer in viewers]
+    run_command(pair.a, act, ada.name, *([eve.name] if act == "claim" else []))
+    began = time.monotonic()
+    wait_until(lambda: all(v.connections > n for v, n in zip(viewers, before, strict=True)), 10)
+    took = time.monotonic() - began
+    client = recorder.client(pair.b, eve if act == "claim" else ada)
+    path = f"{API}/messages/{answer_of(chat)}/content"
+    wait_until(lambda: not client.request("GET", path).json()["is_streaming"], 60)
+    whole = answer(chat.question.split()[0], 600)
+
+    assert took < 5
+    assert client.request("GET", path).json()["content"] == whole
+    assert all(viewer.is_gone == (act == "claim") for viewer in viewers)
+
+
+def run_command(server: Server, *arguments: str) -> None:
+    """One of the site's own commands."""
+
+    site = [sys.executable, "-m", "flask", "--app", "tests.faults.host:app"]
+    command = [*site, "chatstream", "owner", *arguments]
+    subprocess.run(command, check=True, cwd=ROOT, env=server.environment, timeout=60)
