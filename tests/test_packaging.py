@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -10,6 +12,8 @@ import sys
 import tarfile
 import venv
 import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,6 +27,7 @@ NOT_SOURCE = shutil.ignore_patterns(
     "build", "dist", "instance", "node_modules", "site", "vendor",
 )  # fmt: skip
 
+PIP = (sys.executable, "-m", "pip")
 CACHE = r"\..+_cache|__pycache__"
 
 #: Signs of a machine without a way to the package index or to npm's registry.
@@ -48,26 +53,30 @@ for name in {static!r}:
 
 
 @pytest.fixture(scope="module")
-def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sdist(shared: Path) -> Path:
     """Built from a copy that has no vendored file, as in a fresh clone."""
 
-    tree = tmp_path_factory.mktemp("tree") / "main"
-    shutil.copytree(ROOT, tree, ignore=NOT_SOURCE)
-    out = tmp_path_factory.mktemp("sdist")
-    code = f"from setuptools.build_meta import build_sdist; print(build_sdist({str(out)!r}))"
-    _run([sys.executable, "-c", code], cwd=tree)
-
-    return next(out.glob("*.tar.gz"))
+    with _only_one(shared):
+        return _find(shared, "*.tar.gz") or _build_sdist(shared)
 
 
 @pytest.fixture(scope="module")
-def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheel(sdist: Path, shared: Path) -> Path:
     """Built from the sdist, in pip's isolation: npm comes from the build requirement."""
 
-    out = tmp_path_factory.mktemp("wheel")
-    _run([sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", out, sdist], cwd=out)
+    with _only_one(shared):
+        return _find(shared, "*.whl") or _build_wheel(sdist, shared)
 
-    return next(out.glob("*.whl"))
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for what is built once for all processes of a run."""
+
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "packages"
+    folder.mkdir(exist_ok=True)
+
+    return folder
 
 
 def test_the_wheel_has_every_file_of_the_tree(wheel):
@@ -93,7 +102,7 @@ def test_the_sdist_has_what_is_needed_to_work_on_it(sdist):
 
 def test_the_installed_wheel_renders_a_page(wheel, tmp_path):
     python = _make_venv(tmp_path / "venv")
-    _run([python, "-m", "pip", "install", "--quiet", wheel], cwd=tmp_path)
+    _run([*PIP, "--python", python, "install", "--quiet", wheel], cwd=tmp_path)
     code = RENDER.format(
         venv=str(tmp_path / "venv"),
         instance=str(tmp_path / "instance"),
@@ -108,6 +117,32 @@ def test_the_lock_file_names_no_registry():
 
     assert "resolved" not in lock
     assert "://" not in lock
+
+
+@contextmanager
+def _only_one(shared: Path) -> Iterator[None]:
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _find(shared: Path, pattern: str) -> Path | None:
+    return next(shared.glob(pattern), None)
+
+
+def _build_sdist(shared: Path) -> Path:
+    tree = shared / "tree"
+    shutil.copytree(ROOT, tree, ignore=NOT_SOURCE, dirs_exist_ok=True)
+    code = f"from setuptools.build_meta import build_sdist; print(build_sdist({str(shared)!r}))"
+    _run([sys.executable, "-c", code], cwd=tree)
+
+    return next(shared.glob("*.tar.gz"))
+
+
+def _build_wheel(sdist: Path, shared: Path) -> Path:
+    _run([*PIP, "wheel", "--no-deps", "--wheel-dir", shared, sdist], cwd=shared)
+
+    return next(shared.glob("*.whl"))
 
 
 def _names(wheel: Path) -> set[str]:
@@ -134,14 +169,21 @@ def _vendored_files() -> set[str]:
 
 
 def _make_venv(directory: Path) -> Path:
-    venv.create(directory, with_pip=True)
+    venv.create(directory, with_pip=False)
 
     return directory / "bin" / "python"
 
 
-def _run(command: list[str | Path], cwd: Path) -> None:
+def _run(command: Sequence[str | Path], cwd: Path) -> None:
+    # Nothing of what is installed is run more than once.
+    environment = {**os.environ, "PIP_COMPILE": "0"}
     result = subprocess.run(
-        command, cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command,
+        cwd=cwd,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
 
     if result.returncode and OFFLINE.search(result.stdout):
