@@ -32,7 +32,7 @@ ELSEWHERE = "0b5b4c9c-0000-4000-8000-000000000000:4026531836:1:1"
 RULE = OrphanRule(queue_timeout=60.0)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def corpse():
     """The identity of a real process that was killed."""
 
