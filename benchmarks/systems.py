@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
@@ -11,10 +10,12 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
+
+from .databases import fresh_postgres, postmasters
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,29 +31,25 @@ class System:
     options: tuple[str, ...] = ()
     postgres: bool = False
 
+    def having(self, *options: str, postgres: bool | None = None) -> System:
+        """The same with more options."""
+
+        is_postgres = self.postgres if postgres is None else postgres
+
+        return replace(self, options=(*self.options, *options), postgres=is_postgres)
+
 
 OURS, CHAT = "benchmarks.servers.ours", "/chat/api/v1/chat"
+POWER = ("--durability", "power")
 SYSTEMS = {
     system.name: system
     for system in (
         System("process", OURS, CHAT, "flask_chatstream, SQLite, durability process"),
-        System(
-            "power",
-            OURS,
-            CHAT,
-            "flask_chatstream, SQLite, durability power",
-            ("--durability", "power"),
-        ),
-        System(
-            "postgres",
-            OURS,
-            CHAT,
-            "flask_chatstream, PostgreSQL, durability power",
-            ("--durability", "power"),
-            postgres=True,
-        ),
+        System("power", OURS, CHAT, "flask_chatstream, SQLite, durability power", POWER),
+        System("postgres", OURS, CHAT, "flask_chatstream, PostgreSQL", POWER, postgres=True),
         System("off", OURS, CHAT, "the same pipeline with the journal off", ("--journal", "off")),
         System("proxy", "benchmarks.servers.proxy", "/chat", "openai SDK proxy, stores nothing"),
+        System("bare", "benchmarks.servers.bare", "/chat", "hand-written proxy, stores nothing"),
         System("naive", "benchmarks.servers.naive", "/chat", "content += token; commit (SQLite)"),
     )
 }
@@ -65,7 +62,11 @@ class Running:
     process: psutil.Popen
     port: int
     folder: Path
+    database: str | None = None
+    #: The database server's first processes, whose use counts as this server's.
     helpers: list[psutil.Process] = field(default_factory=list)
+    #: Whether it has done everything once.
+    is_warm: bool = False
 
     def cpu(self) -> float:
         """Seconds of processor time, those of a database server's processes included."""
@@ -88,11 +89,10 @@ class Running:
         return int(self.process.io_counters().write_bytes)
 
     def stop(self) -> None:
-        """End the server and remove what it stored."""
+        """End the server's process."""
 
         self.process.kill()
         self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def free_port() -> int:
@@ -116,45 +116,43 @@ def launch(module: str, *options: str) -> tuple[psutil.Popen, int]:
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=2).close()
             return process, port
-        except urllib.error.HTTPError:
+        except urllib.error.HTTPError as error:
+            error.close()
             return process, port
         except OSError:
             if process.poll() is not None:
                 raise RuntimeError(f"{module} did not start") from None
             time.sleep(0.05)
 
+    process.kill()
     raise RuntimeError(f"{module} does not answer")
 
 
-def start(system: System, upstream: int) -> Running:
-    """Start a system on a folder, and a database, of its own."""
+class Place:
+    """A folder, and with ``postgres`` a database, for the servers of one round."""
 
-    folder = Path(tempfile.mkdtemp(prefix="chatstream-bench-"))
-    options = ["--upstream", str(upstream), "--folder", str(folder), *system.options]
-    helpers = []
+    def __init__(self, *, postgres: bool = False):
+        self.folder = Path(tempfile.mkdtemp(prefix="chatstream-bench-"))
+        self._made = fresh_postgres() if postgres else None
+        self.database = self._made.__enter__() if self._made else None
 
-    if system.postgres:
-        options += ["--database", fresh_postgres()]
-        helpers = [p for p in psutil.process_iter(["name"]) if _is_postmaster(p)]
+    def start(self, system: System, upstream: int) -> Running:
+        """Start a server here; several share what is stored."""
 
-    process, port = launch(system.module, *options)
+        options = ["--upstream", str(upstream), "--folder", str(self.folder), *system.options]
 
-    return Running(process, port, folder, helpers)
+        if self.database is not None:
+            options += ["--database", self.database]
 
+        process, port = launch(system.module, *options)
+        helpers = postmasters() if self.database is not None else []
 
-def _is_postmaster(process: psutil.Process) -> bool:
-    return process.info["name"] == "postgres" and process.ppid() == 1
+        return Running(process, port, self.folder, self.database, helpers)
 
+    def close(self) -> None:
+        """Remove what was stored."""
 
-def fresh_postgres() -> str:
-    """The address of an empty database on the server that ``CHATSTREAM_BENCH_POSTGRES`` names."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
-    import psycopg
-
-    server = os.environ.get("CHATSTREAM_BENCH_POSTGRES", "postgresql://postgres@127.0.0.1:5432")
-
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        connection.execute("DROP DATABASE IF EXISTS chatstream_bench WITH (FORCE)")
-        connection.execute("CREATE DATABASE chatstream_bench")
-
-    return f"{server.replace('postgresql://', 'postgresql+psycopg://')}/chatstream_bench"
+        if self._made is not None:
+            self._made.__exit__(None, None, None)

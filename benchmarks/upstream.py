@@ -2,8 +2,10 @@
 
     python -m benchmarks.upstream --port 9100
 
-The question says what to send: ``[[sid=7 n=200 r=20]]`` is 200 tokens at 20 per second for stream
-7. A token is ``~<sid>.<seq>.<µs> ``, so that a client can find it in whatever wraps it.
+The question says what to send: ``[[sid=7 n=200 r=20 pad=0]]`` is 200 tokens at 20 per second for
+stream 7. A token is ``~<sid>.<seq>.<µs> `` and ``pad`` letters more, so that a client finds it in
+whatever wraps it. After the last one a stream ends, or with ``hold`` says nothing more.
+``GET /closed/7`` says when its reader had gone before the end.
 """
 
 from __future__ import annotations
@@ -14,9 +16,12 @@ import json
 import re
 import time
 
-DIRECTIVE = re.compile(rb"\[\[sid=(\d+) n=(\d+) r=([\d.]+)\]\]")
+DIRECTIVE = re.compile(rb"\[\[sid=(\d+) n=(\d+) r=([\d.]+)(?: pad=(\d+))?( hold)?\]\]")
+CLOSED = re.compile(rb"GET /closed/(\d+) ")
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.I)
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+#: When the readers of streams went away before their ends, in nanoseconds of the machine's clock.
+gone: dict[int, int] = {}
 #: Clocks on the wire are microseconds, cut to nine digits.
 WRAP = 1_000_000_000
 
@@ -70,10 +75,14 @@ class Server(asyncio.Protocol):
         self.transport = transport
         self.buffer = b""
         self.handle: asyncio.TimerHandle | None = None
+        self.is_answering = False
 
     def connection_lost(self, error: Exception | None) -> None:
         if self.handle is not None:
             self.handle.cancel()
+
+        if self.is_answering:
+            gone[self.sid] = time.monotonic_ns()
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
@@ -88,7 +97,18 @@ class Server(asyncio.Protocol):
             return
 
         self.buffer = b""
-        self.answer(body)
+        asked = CLOSED.match(head)
+
+        if asked is not None:
+            self.tell(b"%d" % gone.get(int(asked[1]), 0))
+        else:
+            self.answer(body)
+
+    def tell(self, text: bytes) -> None:
+        """Answer with a text, and close."""
+
+        self.transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(text) + text)
+        self.transport.close()
 
     def answer(self, body: bytes) -> None:
         """Begin the stream that the last directive of the request asks for."""
@@ -96,12 +116,14 @@ class Server(asyncio.Protocol):
         found = DIRECTIVE.findall(body)
 
         if not found:
-            self.transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+            self.tell(b"ok")
             return
 
-        sid, count, rate = found[-1]
+        sid, count, rate, pad, hold = found[-1]
         self.sid, self.count, self.gap = int(sid), int(count), 1 / float(rate)
+        self.is_answering, self.is_held = True, bool(hold)
         self.seq = 0
+        self.pad = b"x" * (int(pad or 0) - 1) + b" " if int(pad or 0) else b""
         self.transport.write(HEAD + event({"role": "assistant", "content": ""}))
         loop = asyncio.get_running_loop()
         self.due = loop.time() + self.gap
@@ -111,13 +133,17 @@ class Server(asyncio.Protocol):
         """Write one token, and be called again when the next is due."""
 
         now = time.monotonic_ns() // 1000 % WRAP
-        token = b"~%d.%d.%09d " % (self.sid, self.seq, now)
+        token = b"~%d.%d.%09d " % (self.sid, self.seq, now) + self.pad
         self.transport.write(chunk(b"data: " + BEFORE + token + AFTER + b"\n\n"))
         self.seq += 1
 
         if self.seq == self.count:
+            if self.is_held:
+                return
+
             done = chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
             self.transport.write(event({}, "stop") + done)
+            self.is_answering = False
             return
 
         self.due += self.gap

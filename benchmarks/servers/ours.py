@@ -10,51 +10,29 @@ from gevent import monkey
 
 monkey.patch_all()
 
-import argparse
-
-from flask import Flask
 from gevent.pywsgi import WSGIServer
 
-from flask_chatstream import ChatStream
 from flask_chatstream.generation.journal import Journal, Stream
+
+from .site import make_app, parse
 
 
 def unstored(self: Journal, stream: Stream, text: str) -> None:
     """`Journal.append` without a journal."""
 
-    stream.live.publish(stream.appended - len(text), text)
-    stream.committed = stream.appended
+    stream.live.publish(stream.live.length, text)
+    stream.committed = stream.live.length
 
 
 def main() -> None:
     """Serve until the process is ended."""
 
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--upstream", type=int, required=True)
-    parser.add_argument("--folder", required=True)
-    parser.add_argument("--database")
-    parser.add_argument("--durability", default="process")
-    parser.add_argument("--journal", default="on")
-    arguments = parser.parse_args()
+    arguments = parse(__doc__).parse_args()
 
     if arguments.journal == "off":
         Journal.append = unstored  # type: ignore[method-assign]
 
-    app = Flask(__name__, instance_path=arguments.folder)
-    app.config.update(
-        SECRET_KEY="bench",
-        CHATSTREAM_PROVIDER="openai",
-        CHATSTREAM_MODEL="bench",
-        CHATSTREAM_OPENAI_API_KEY="bench",
-        CHATSTREAM_OPENAI_BASE_URL=f"http://127.0.0.1:{arguments.upstream}/v1",
-        CHATSTREAM_DURABILITY=arguments.durability,
-        CHATSTREAM_AUTO_UPGRADE=True,
-        CHATSTREAM_DATABASE_URI=arguments.database,
-    )
-    chatstream = ChatStream()
-    chatstream.owner_loader(lambda: "bench")
-    app.register_blueprint(chatstream)
+    app = make_app(arguments)
     WSGIServer(("127.0.0.1", arguments.port), app, log=None, backlog=4096).serve_forever()
 
 
