@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from dataclasses import replace
+from functools import partial
+from itertools import combinations_with_replacement
 
 import pytest
 
-from flask_chatstream.conversations import Ask, ask
+from flask_chatstream.conversations import Ask, Asked, Placement, ask, read_leaf
 from flask_chatstream.errors import Conflict, NotFound, ProviderError
 from flask_chatstream.events import Finished, ReasoningDelta, Usage
-from flask_chatstream.generation.ends import end
+from flask_chatstream.generation import End, join
+from flask_chatstream.generation.claims import claim
+from flask_chatstream.generation.ends import Outcome, end
 from flask_chatstream.generation.sweep import INTERRUPTED
 from flask_chatstream.providers.scripted import Pause
+from tests.services import ROOT
 from tests.waiting import wait_for
 from tests.workers import check_counters
 
@@ -280,3 +287,117 @@ def test_an_end_of_before_does_not_end_it(worker):
     assert (late.won, late.status, late.error_code) == (False, "error", "overloaded")
     assert worker.message(first).status == "generating"
     worker.cancel(again)
+
+
+class Life:
+    """A running answer that breaks off, goes on and ends; after each step a poller has its turn."""
+
+    def __init__(self, worker, viewer):
+        self._worker, self._done = worker, 0
+        self.asked = worker.ask(worker=None, lease=None)
+        self._running = self._open(self.asked)
+        self._group()
+        self._tick = viewer.runtime.poller.tick
+        self._steps = [self._break, self._go_on, self._group, self._finish]
+
+    def go_to(self, until):
+        for step in self._steps[self._done : until]:
+            step()
+            self._tick()
+
+        self._done = max(self._done, until)
+
+    def _open(self, asked):
+        values = (asked.generation_id, self._worker.runtime.worker, 3600.0)
+
+        return self._worker.runtime.open(self._worker.database.write(claim, *values))
+
+    def _group(self):
+        self._running.stream.append(f"<{self._done} ünd 😀>")
+        self._running.stream.flush()
+
+    def _end(self, outcome):
+        self._worker.runtime.end(self._running, outcome)
+        self._worker.runtime.leave(self._running)
+
+    def _break(self):
+        self._end(INTERRUPTED)
+
+    def _go_on(self):
+        placement = Placement("thread", None, None)
+        more = wanted(self._worker, self.asked, placement=placement)
+        self._running = self._open(ask(self._worker.database, more))
+
+    def _finish(self):
+        self._end(Outcome("completed"))
+
+
+def test_no_moment_between_two_generations_leaves_a_hole(worker, make_worker):
+    """A viewer in another process joins while the answer breaks off, and while it goes on.
+
+    It is left with the generation that it found, whose end sends it to read again.
+    """
+
+    viewer = make_worker(worker.url)
+    steps, ends = 4, {End("completed"), End("error", "interrupted")}
+
+    for before, taken, read in combinations_with_replacement(range(steps + 1), 3):
+        life = Life(worker, viewer)
+        find = partial(
+            read_leaf, owner="ann", mount="chatstream", conversation_id=life.asked.conversation_id
+        )
+
+        def look(session, life=life, taken=taken, read=read, find=find):
+            life.go_to(taken)
+            branch = find(session)
+            life.go_to(read)
+
+            return branch
+
+        life.go_to(before)
+        joined = join(viewer.runtime, life.asked.conversation_id, look)
+        life.go_to(steps)
+        content = worker.message(life.asked).content
+        moment = (before, taken, read)
+
+        assert content.startswith(joined.last.text), moment
+
+        if joined.live is None:
+            assert joined.last.message.status != "generating", moment
+        else:
+            shown = joined.prefix + joined.live.read(0)
+            assert content.startswith(shown) and shown.startswith(joined.last.text), moment
+            assert joined.live.end in ends, moment
+            assert joined.live.end.status == "error" or shown == content, moment
+
+
+KILLED = """
+import sys
+from flask_chatstream.providers.scripted import Pause
+from tests.waiting import wait_for
+from tests.workers import Worker
+worker = Worker(sys.argv[1])
+worker.provider.enqueue("What was sho", Pause())
+asked = worker.start()
+wait_for(lambda: worker.text(asked) == "What was sho")
+print(asked.conversation_id, asked.user_message_id, asked.message_id, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_a_killed_worker_has_shown_goes_on(worker):
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, worker.url], stdin=pipe, stdout=pipe, text=True, cwd=ROOT
+    )
+    conversation, question, message = process.stdout.readline().split()
+    process.kill()
+    process.communicate()
+    asked = Asked(conversation, question, message, None, "generating")
+    worker.runtime.settle(conversation)
+    assert (worker.message(asked).error_code, worker.text(asked)) == ("interrupted", "What was sho")
+
+    worker.provider.enqueue("wn stays.")
+    assert worker.message(go_on(worker, asked)).content == "What was shown stays."
+    assert worker.message(asked).status == "completed"
+    check_counters(worker, asked)
