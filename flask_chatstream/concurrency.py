@@ -15,9 +15,12 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 from weakref import WeakSet, ref
 
 from gevent import monkey
+from greenlet import GreenletExit
 
 P = ParamSpec("P")
 R = TypeVar("R")
+#: By which somebody ends a greenlet, a thread or the process from outside.
+KILLS = (GreenletExit, KeyboardInterrupt, SystemExit)
 
 
 def is_patched() -> bool:

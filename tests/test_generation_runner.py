@@ -102,7 +102,7 @@ def test_any_iterator_will_do(worker):
     assert state(worker, worker.answer())[1:] == ("completed", None, "whole")
 
 
-@pytest.mark.parametrize("error", [RuntimeError, GreenletExit, Timeout, MemoryError, Broken])
+@pytest.mark.parametrize("error", [RuntimeError, Timeout, MemoryError, Broken])
 @pytest.mark.parametrize("at", ["call", "start", "middle"])
 def test_any_failure_ends_it_as_internal(worker, error, at, caplog, monkeypatch):
     """F08. What is no `Exception` goes on upwards once the end is stored."""
@@ -127,6 +127,21 @@ def test_any_failure_ends_it_as_internal(worker, error, at, caplog, monkeypatch)
     content = "half" if at == "middle" else ""
     assert state(worker, asked) == ("error", "error", "internal", content)
     wait_for(lambda: len(worker.ends) == 1)
+
+
+@pytest.mark.parametrize("error", [GreenletExit, KeyboardInterrupt, SystemExit])
+def test_an_answer_that_is_killed_is_interrupted_and_keeps_its_text(worker, error, monkeypatch):
+    """A server that stops in a hurry kills what runs; nothing is wrong with the site."""
+
+    def play(request, cancellation):
+        yield TextDelta("half")
+        raise error
+
+    monkeypatch.setattr(threading, "excepthook", lambda arguments: None)
+    worker.model = Plays(play)
+    asked = worker.answer()
+
+    assert state(worker, asked) == ("interrupted", "error", "interrupted", "half")
 
 
 def test_an_exception_of_a_model_is_logged_once_and_kills_no_thread(worker, caplog):

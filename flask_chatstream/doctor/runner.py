@@ -13,7 +13,7 @@ from .finding import Finding, failure, ok, warning
 #: How long workers have to answer, in seconds.
 PATIENCE = 1.0
 BROKER = (
-    "Is it running, and does this machine reach it by broker_url? Until then every answer ends with "
+    "Is it running, and does this machine reach it by broker_url? Until then answers end with "
     "the error `queue`."
 )
 NOBODY = (

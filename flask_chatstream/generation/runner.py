@@ -16,6 +16,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, cast
 
+from flask_chatstream.concurrency import KILLS
 from flask_chatstream.conversations.history import CHARS_PER_TOKEN, read_history
 from flask_chatstream.errors import ProviderError, StorageUnavailable
 from flask_chatstream.events import Event, TextDelta
@@ -104,8 +105,7 @@ class Runner:
             logger.warning("Generation %d: %s: %s", id, error.code, error)
             outcome = Outcome("error", error_code=error.code)
         except BaseException as error:
-            logger.exception("Generation %d failed.", running.claimed.generation_id)
-            outcome = INTERNAL
+            outcome = _broken_off(error, running.claimed.generation_id)
 
             if not isinstance(error, Exception):
                 self._end(running, reply, outcome)
@@ -228,6 +228,18 @@ class Runner:
             return now(session) - ago
 
         return None
+
+
+def _broken_off(error: BaseException, id: int) -> Outcome:
+    """The end of an answer that nobody expected; one that is killed goes with its process."""
+
+    if isinstance(error, KILLS):
+        logger.warning("Generation %d was killed: %s.", id, type(error).__name__)
+        return INTERRUPTED
+
+    logger.error("Generation %d failed.", id, exc_info=error)
+
+    return INTERNAL
 
 
 def _closing(events: Iterator[Event]) -> AbstractContextManager[Iterator[Event]]:
