@@ -63,7 +63,7 @@ class Generation(Base):
     provider: Mapped[str | None] = mapped_column(Line(64))
     model: Mapped[str | None] = mapped_column(Line(128))
     temperature: Mapped[float | None] = mapped_column(Double)
-    #: The provider's own id and sequence number of a stream that it can resume.
+    #: What a stream can be resumed by: the provider's id, and a sequence number with its position.
     stream_ref: Mapped[dict[str, Any] | None] = mapped_column(Document)
     request_id: Mapped[str | None] = mapped_column(Line(64))
     attempts: Mapped[int] = mapped_column(Integer, default=0)
