@@ -137,4 +137,4 @@ def _copy(url: str, table: str, rows: Iterator[Sequence[Any]]) -> Iterator[int]:
 
         connection.commit()
         connection.autocommit = True
-        connection.execute(f"ANALYZE {table}")
+        connection.execute(f"VACUUM (ANALYZE) {table}")

@@ -26,7 +26,7 @@ def run(bench: Bench, load: Load) -> Values:
     """The systems in turn, so that all meet the same noise; the ratios are of this round alone."""
 
     few = replace(load, streams=min(load.streams, NAIVE_STREAMS))
-    used = {}
+    results = {}
 
     for name in load.systems:
         if SYSTEMS[name].postgres and not bench.has_postgres:
@@ -34,19 +34,28 @@ def run(bench: Bench, load: Load) -> Values:
 
         bench.say(f"  {name}")
         size = few if name == "naive" else load
-        used[name] = measure(bench, SYSTEMS[name], size).cpu_us
+        results[name] = measure(bench, SYSTEMS[name], size)
 
-    if "naive" in used:
+    if "naive" in results:
         bench.say("  process, with as few streams as naive")
-        used["few"] = measure(bench, SYSTEMS["process"], few).cpu_us
+        results["few"] = measure(bench, SYSTEMS["process"], few)
 
-    ratios = {
+    whole = {name: result.cpu_us for name, result in results.items()}
+    middle = {name: result.middle_us for name, result in results.items()}
+
+    return {
+        **_ratios(whole),
+        **{f"middle_{key}": ratio for key, ratio in _ratios(middle).items()},
+        **{f"us_{name}": used for name, used in whole.items()},
+    }
+
+
+def _ratios(used: Values) -> Values:
+    return {
         key: used[ours] / max(used[theirs], 1e-9)
         for key, (ours, theirs) in PAIRS.items()
         if ours in used and theirs in used
     }
-
-    return {**ratios, **{f"us_{name}": value for name, value in used.items()}}
 
 
 ROW = Row(
@@ -60,6 +69,10 @@ ROW = Row(
         Figure("process_proxy", "CPU per chunk, `process` / openai SDK proxy", "x", most=0.5),
         Figure("process_bare", "CPU per chunk, `process` / hand-written proxy", "x", most=2.0),
         Figure("process_naive", "CPU per chunk, `process` / naive, 20 streams", "x", most=0.25),
+        Figure("middle_process_off", "in mid-answer: `process` / journal off", "x"),
+        Figure("middle_power_off", "in mid-answer: `power` / journal off", "x"),
+        Figure("middle_process_proxy", "in mid-answer: `process` / openai SDK proxy", "x"),
+        Figure("middle_process_bare", "in mid-answer: `process` / hand-written proxy", "x"),
         Figure("us_process", "CPU per chunk, `process`", "µs"),
         Figure("us_power", "CPU per chunk, `power`", "µs"),
         Figure("us_postgres", "CPU per chunk, PostgreSQL (its own included)", "µs"),
@@ -69,7 +82,7 @@ ROW = Row(
     ),
     Load(
         streams=200,
-        tokens=150,
+        tokens=120,
         systems=("process", "off", "power", "proxy", "bare", "postgres", "naive"),
     ),
     Load(rounds=1, streams=2, tokens=5, rate=50, systems=("process", "off", "bare")),

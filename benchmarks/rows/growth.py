@@ -99,6 +99,6 @@ ROW = Row(
             most=1.15,
         ),
     ),
-    Load(rounds=2, streams=10, tokens=10_000, rate=400, times=100, conversations=10_000),
+    Load(rounds=1, streams=10, tokens=10_000, rate=400, times=100, conversations=10_000),
     Load(rounds=1, streams=1, tokens=100, rate=400, times=5, conversations=3),
 )

@@ -85,6 +85,6 @@ ROW = Row(
         *_figures("postgres_redis", "PostgreSQL, Redis"),
         *_figures("postgres_listen", "PostgreSQL, LISTEN"),
     ),
-    Load(rounds=2, streams=20, tokens=120),
+    Load(rounds=2, streams=20, tokens=100),
     Load(rounds=1, streams=1, tokens=20, rate=50),
 )

@@ -34,6 +34,6 @@ ROW = Row(
         Figure("power", "p50 with it", "ms"),
         Figure("power_p99", "p99 with it", "ms"),
     ),
-    Load(rounds=5, streams=20, tokens=150),
+    Load(rounds=3, streams=20, tokens=150),
     Load(rounds=1, streams=2, tokens=5, rate=50),
 )

@@ -15,6 +15,8 @@ from benchmarks.systems import SYSTEMS, Running
 
 #: Between two refreshes, in seconds.
 PAUSE = 0.02
+#: One in so many is a page's, which take longer.
+PAGES = 4
 #: Tokens that an answer has before anybody refreshes.
 BEGUN = 3
 CURSOR = re.compile(rb'data-cursor="([^"]*)"')
@@ -54,9 +56,15 @@ async def _refresh(
     chance = random.Random(7)
     streams, pages = [], []
 
-    for _ in range(load.times):
+    for number in range(load.times):
         streams.append(await _to_stream(running.port, chance.choice(records)))
-        pages.append(await _to_page(running.port, chance.choice(records)))
+
+        if number % PAGES == 0:
+            pages.append(await _to_page(running.port, chance.choice(records)))
+
+        if driving.done():
+            break
+
         await asyncio.sleep(PAUSE)
 
     await driving
@@ -113,6 +121,6 @@ ROW = Row(
         Figure("page_p50_sqlite", f"{_PAGE}, p50, SQLite", "ms"),
         Figure("page_p50_postgres", f"{_PAGE}, p50, PostgreSQL", "ms"),
     ),
-    Load(rounds=2, streams=50, tokens=400, times=150),
+    Load(rounds=2, streams=50, tokens=400, times=200),
     Load(rounds=1, streams=2, tokens=30, rate=50, times=2),
 )

@@ -91,6 +91,6 @@ ROW = Row(
         Figure("at_3", "memory after three quarters", "MB"),
         Figure("at_4", "memory at the end", "MB"),
     ),
-    Load(rounds=1, streams=40, tokens=20, rate=50, times=6_000),
+    Load(rounds=1, streams=40, tokens=20, rate=50, times=4_000),
     Load(rounds=1, streams=2, tokens=8, rate=50, times=20),
 )

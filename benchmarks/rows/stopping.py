@@ -85,6 +85,6 @@ ROW = Row(
         Figure("other", "... from another process, SQLite, no hints", "ms", most=1000),
         Figure("heard", "... from another process, PostgreSQL with LISTEN", "ms", most=1000),
     ),
-    Load(rounds=2, tokens=5, rate=50, times=25),
+    Load(rounds=2, tokens=5, rate=50, times=15),
     Load(rounds=1, tokens=2, rate=50, times=1),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import defaultdict
 
 from benchmarks.bench import Bench
 from benchmarks.client import API, fetch, get
@@ -15,16 +16,16 @@ from benchmarks.systems import SYSTEMS
 
 #: The small site.
 FEW = 100
+Times = dict[str, list[float]]
 
 
 def run(bench: Bench, load: Load) -> Values:
-    """The times on both sites; the ratios are those of the medians."""
+    """Both sites at once, asked in turn; the ratios are those of the medians."""
 
-    values = {}
+    values: Values = {}
 
     for name in ("sqlite", "postgres") if bench.has_postgres else ("sqlite",):
-        many = _times(bench, name, load.conversations, load.times)
-        few = _times(bench, name, min(FEW, load.conversations), load.times)
+        many, few = _times(bench, name, load)
 
         for kind in ("page", "json"):
             values[f"{kind}_{name}"] = many[kind]
@@ -35,30 +36,45 @@ def run(bench: Bench, load: Load) -> Values:
     return values
 
 
-def _times(bench: Bench, name: str, conversations: int, times: int) -> Values:
+def _times(bench: Bench, name: str, load: Load) -> tuple[Values, Values]:
     is_postgres = name == "postgres"
-    bench.say(f"  {name}, {conversations:,} conversations")
-    place = bench.stock(conversations, postgres=is_postgres)
     system = SYSTEMS["postgres" if is_postgres else "process"]
+    sizes = (load.conversations, min(FEW, load.conversations))
+    bench.say(f"  {name}: {sizes[0]:,} conversations, and {sizes[1]:,}")
+    large, small = (bench.stock(size, postgres=is_postgres) for size in sizes)
 
-    with bench.running(system, place=place) as (running,):
-        return asyncio.run(_open(running.port, conversations, times))
+    with (
+        bench.running(system, place=large) as (one,),
+        bench.running(system, place=small) as (other,),
+    ):
+        return asyncio.run(_open((one.port, other.port), sizes, load.times))
 
 
-async def _open(port: int, conversations: int, times: int) -> Values:
-    await fetch(port, get("/chat/?new=1"))
+async def _open(
+    ports: tuple[int, int], sizes: tuple[int, int], times: int
+) -> tuple[Values, Values]:
+    """Median milliseconds of each kind of request, on one site and on the other."""
+
     chance = random.Random(7)
-    found: dict[str, list[float]] = {"first": [], "page": [], "json": []}
+    found: tuple[Times, Times] = (defaultdict(list), defaultdict(list))
+
+    for port in ports:
+        await fetch(port, get("/chat/?new=1"))
 
     for _ in range(times):
-        id = conversation_id(chance.randrange(conversations))
-        page = f"/chat/c/{id}"
-        json = f"{API}/conversations/{id}/messages?limit={MESSAGES}"
-        found["first"].append(await _time(port, page, b"cs-root"))
-        found["page"].append(await _time(port, page, b"cs-root"))
-        found["json"].append(await _time(port, json, b'"messages"'))
+        for port, size, kinds in zip(ports, sizes, found, strict=True):
+            await _visit(port, conversation_id(chance.randrange(size)), kinds)
 
-    return {kind: quantiles(times)[0] for kind, times in found.items()}
+    one, other = ({kind: quantiles(t)[0] for kind, t in kinds.items()} for kinds in found)
+
+    return one, other
+
+
+async def _visit(port: int, id: str, kinds: Times) -> None:
+    json = f"{API}/conversations/{id}/messages?limit={MESSAGES}"
+    kinds["first"].append(await _time(port, f"/chat/c/{id}", b"cs-root"))
+    kinds["page"].append(await _time(port, f"/chat/c/{id}", b"cs-root"))
+    kinds["json"].append(await _time(port, json, b'"messages"'))
 
 
 async def _time(port: int, path: str, mark: bytes) -> float:
@@ -89,6 +105,6 @@ ROW = Row(
     "opening a conversation of 100 messages among 10,000 with 1,000,000 messages; p50",
     run,
     (*_figures("sqlite", "SQLite"), *_figures("postgres", "PostgreSQL")),
-    Load(rounds=2, conversations=10_000, times=100),
+    Load(rounds=1, conversations=10_000, times=100),
     Load(rounds=1, conversations=3, times=1),
 )

@@ -52,6 +52,6 @@ ROW = Row(
     "one more viewer of a chunk, through WSGI: 11 viewers of each stream against 1",
     run,
     (Figure("more", "CPU of one more viewer, per chunk", "µs", most=30),),
-    Load(rounds=3, streams=20, tokens=200, times=10),
+    Load(rounds=2, streams=20, tokens=200, times=10),
     Load(rounds=1, streams=1, tokens=10, rate=50, times=2),
 )
