@@ -371,6 +371,21 @@ def test_no_moment_between_two_generations_leaves_a_hole(worker, make_worker):
             assert joined.live.end.status == "error" or shown == content, moment
 
 
+def test_the_live_of_an_older_generation_ends_with_its_own_text(worker, make_worker):
+    """Its process looks late, when the answer has gone on and ended."""
+
+    first = broken(worker, "One, ")
+    worker.provider.enqueue("two.")
+    go_on(worker, first)
+    viewer = make_worker(worker.url)
+    live = viewer.runtime.follow.join(
+        first.generation_id, first.message_id, first.conversation_id, 0
+    )
+    viewer.runtime.poller.tick()
+
+    assert (live.read(0), live.end) == ("One, ", End("error", "overloaded"))
+
+
 KILLED = """
 import sys
 from flask_chatstream.providers.scripted import Pause

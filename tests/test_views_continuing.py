@@ -252,6 +252,50 @@ def test_a_viewer_who_reads_after_the_break_gets_the_open_block(
     assert dom.messages() == load(client, asked).messages()
 
 
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_a_poll_that_missed_the_break_goes_on(
+    host: Host, client: FlaskClient, headers: dict[str, str]
+) -> None:
+    """It broke off and was continued between two polls, of our script or of htmx alone."""
+
+    gates = [Pause(), Pause()]
+    host.provider.enqueue(BEGUN, gates[0])
+    asked = begin(client)
+    host.wait_text(client, asked["message_id"], BEGUN)
+    dom = load(client, asked)
+    url = f"/chat/c/{asked['conversation_id']}/events?cursor={cursor_of(dom)}"
+    client.post(f"{API}/messages/{asked['message_id']}/cancel")
+    host.provider.enqueue(REST[:6], gates[1], REST[6:])
+    go_on(client, asked)
+    host.wait_text(client, asked["message_id"], BEGUN + REST[:6])
+    url = poll(client, dom, url, headers)
+    assert dom.messages() == load(client, asked).messages()
+
+    gates[1].release()
+    host.wait_end(asked["message_id"])
+    poll(client, dom, url, headers)
+    assert dom.messages() == load(client, asked).messages()
+
+
+def poll(client: FlaskClient, dom: Dom, url: str, headers: dict[str, str]) -> str:
+    """Poll once; the address of the next poll."""
+
+    page = url.partition("?")[0]
+
+    if not headers:
+        response = client.get(url)
+        dom.apply(response.get_data(as_text=True))
+
+        return f"{page}?cursor={response.headers['X-Cursor']}"
+
+    response = client.get(url if "poll=" in url else f"{url}&poll=1", headers=headers)
+    id = f"cs-c{page.split('/')[3]}-poll"
+    dom.swap(response.get_data(as_text=True), id)
+    poller = dom.find(id)
+
+    return (poller.attributes.get("hx-get") if poller else None) or ""
+
+
 def test_forms_alone_continue(host: Host, client: FlaskClient) -> None:
     asked = broken(host, client)
     form = button(load(client, asked), "continue")

@@ -22,6 +22,7 @@ from flask_chatstream.models import ACTIVE, Conversation, Generation, Message, i
 from flask_chatstream.storage import Database
 from flask_chatstream.wake import Wake
 
+from .ends import public_status
 from .follow import Follow
 from .live import End, Live
 from .revoking import Revocations
@@ -41,9 +42,9 @@ CLOSE_SECONDS = 5.0
 _VERSIONS = select(Conversation.id, Conversation.version).where(
     Conversation.id.in_(bindparam("ids", expanding=True))
 )
-_STATES = select(Generation.id, Generation.status, Generation.error_code).where(
-    Generation.id.in_(bindparam("ids", expanding=True))
-)
+_STATES = select(
+    Generation.id, Generation.status, Generation.error_code, Generation.char_count
+).where(Generation.id.in_(bindparam("ids", expanding=True)))
 _FIRST_CHUNK = select(func.min(Generation.first_chunk)).where(
     Generation.id.in_(bindparam("ids", expanding=True))
 )
@@ -190,13 +191,13 @@ class Poller:
 
     def _read_ends(self, session: Session, lives: dict[int, Live]) -> None:
         rows = session.connection().execute(_STATES, {"ids": list(lives)})
-        states = {id: (status, code) for id, status, code in rows}
+        states = {id: (status, code, length) for id, status, code, length in rows}
 
         for id, live in lives.items():
-            status, code = states.get(id, ("gone", None))
+            status, code, length = states.get(id, ("gone", None, 0))
 
             if status not in ACTIVE:
-                _finish(session, live, status, code)
+                _finish(session, live, length, End(public_status(status), code))
 
 
 def _first_chunk(session: Session, ids: set[int]) -> int:
@@ -210,10 +211,13 @@ def _publish(lives: dict[int, Live], rows: object) -> None:
         lives[id].publish(start, text)
 
 
-def _finish(session: Session, live: Live, status: str, code: str | None) -> None:
+def _finish(session: Session, live: Live, length: int, end: End) -> None:
+    """Tell a live the text of its generation, behind which another's may stand, and its end."""
+
     content = session.scalar(select(Message.content).where(Message.id == live.message_id))
+    start = live.base_offset
 
     if content is not None:
-        live.publish(live.base_offset, content[live.base_offset :])
+        live.publish(start, content[start : start + length])
 
-    live.finish(End("error" if status == "interrupted" else status, code))
+    live.finish(end)
