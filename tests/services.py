@@ -137,9 +137,7 @@ def _find_mariadb() -> str | None:
     if given:
         return _if_answers(make_url(given).set(drivername="mysql+pymysql"))
 
-    # Its driver would read all of the machine's certificates for each connection: 27 ms.
-    options = "charset=utf8mb4&connect_timeout=3&ssl_disabled=true"
-    url = make_url(f"mysql+pymysql://root@127.0.0.1:3306/?{options}")
+    url = make_url("mysql+pymysql://root@127.0.0.1:3306/?charset=utf8mb4&connect_timeout=3")
     by_socket = url.set(port=None).update_query_dict({"unix_socket": str(MARIADB_SOCKET)})
 
     return _if_answers(url) or (_if_answers(by_socket) if MARIADB_SOCKET.exists() else None)

@@ -129,11 +129,10 @@ def serve(environment: dict[str, str], server: str = "gevent", **more: str) -> I
     def answers() -> bool:
         assert process.poll() is None, log.read_text()
 
-        with httpx.Client() as client:
-            try:
-                return client.get(f"http://127.0.0.1:{port}/help", timeout=10).is_success
-            except httpx.TransportError:
-                return False
+        try:
+            return httpx.get(f"http://127.0.0.1:{port}/help", timeout=10).is_success
+        except httpx.TransportError:
+            return False
 
     try:
         wait_for(answers, timeout=30, interval=0.05)

@@ -175,8 +175,9 @@ def _make_venv(directory: Path) -> Path:
 
 
 def _run(command: Sequence[str | Path], cwd: Path) -> None:
-    # Nothing of what is installed is run more than once.
+    # Nothing of what is installed is run more than once. An index is trusted as everywhere else.
     environment = {**os.environ, "PIP_COMPILE": "0"}
+    environment.pop("SSL_CERT_FILE", None)
     result = subprocess.run(
         command,
         cwd=cwd,
