@@ -421,14 +421,17 @@ def test_another_answer_stands_beside_the_first(host: Host, client: FlaskClient)
     host.provider.enqueue("First.")
     host.provider.enqueue("Second.")
     first = chat(client, "Hi")
-    response = client.post(f"{API}/messages/{first['message_id']}/regenerate")
+    key = {"Idempotency-Key": "k"}
+    response = client.post(f"{API}/messages/{first['message_id']}/regenerate", headers=key)
     second = response.get_json()
     host.wait_end(second["message_id"])
+    replay = client.post(f"{API}/messages/{first['message_id']}/regenerate", headers=key)
     url = f"{API}/conversations/{first['conversation_id']}"
     shown = client.get(f"{url}/messages").get_json()["messages"]
 
     assert response.status_code == 201
     assert second.keys() == set(IDS)
+    assert replay.get_json() == {**second, "status": "completed"}
     assert second["user_message_id"] == first["user_message_id"]
     assert second["message_id"] != first["message_id"]
     assert [m["content"] for m in shown] == ["Hi", "Second."]
