@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from flask_chatstream.providers.base import GO_ON
 from tests.waiting import wait_for
 
 from .e2e.model import Model
@@ -163,3 +164,8 @@ def test_a_page_loaded_after_the_kill_has_every_word(
     assert re.findall(r"\bw\d+\b", html.text()) == before
     tab.wait_ready().see_end("error")
     expect(tab.answer).to_contain_text(INTERRUPTED)
+
+    model.tell(GO_ON, text="goes on")
+    tab.act("continue")
+    tab.see_end().check_whole()
+    assert tab.words == [*before, "goes", "on"]
