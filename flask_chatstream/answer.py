@@ -41,7 +41,10 @@ class Answer:
 
     @property
     def status(self) -> Status:
-        """``generating``, then for good ``completed``, ``error`` or ``cancelled``."""
+        """``generating``, then ``completed``, ``error`` or ``cancelled``.
+
+        One that broke off is ``generating`` again while its owner has it continued.
+        """
 
         return cast(Status, self._read().message.status)
 
