@@ -8,7 +8,6 @@ The database is touched by the first chat request, and a forked child starts ove
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import weakref
 from collections.abc import Callable
@@ -23,19 +22,10 @@ from .addresses import Addresses
 from .announcer import Announcer
 from .config import load_settings
 from .errors import ConfigurationError
-from .generation import (
-    Assignment,
-    Displays,
-    Place,
-    Runner,
-    Runtime,
-    add_task,
-    check_runner,
-    find_mistake,
-    make_place,
-)
+from .generation import Assignment, Displays, Place, Runtime, add_task, check_runner, find_mistake
 from .host import find_engine, find_metadatas, warn_of_open_session
 from .mounts import Mount, Routings
+from .process import Process
 from .providers import Provider
 from .providers.routing import Routing
 from .storage import Database
@@ -61,13 +51,7 @@ class State:
         #: What keeps the chat out of service, in words for the site's people; None when it is well.
         self.mistake: str | None = None
         self._engine: tuple[Engine, bool] | None = None
-        self._pid: int | None = None
-        self._database: Database | None = None
-        self._runtime: Runtime | None = None
-        self._runner: Runner | None = None
-        self._place: Place | None = None
-        self._displays: Displays | None = None
-        self._is_current = False
+        self._process: Process | None = None
         #: Whether log-ins and log-outs of the site's users are heard of.
         self.follows_users = False
         #: The blueprint instances, and their registered names, by the instance's own name.
@@ -166,25 +150,41 @@ class State:
     def database(self) -> Database:
         """The database of this process."""
 
-        return self._alive()[0]
+        return self._alive().database
 
     @property
     def runtime(self) -> Runtime:
         """The engine of this process."""
 
-        return self._alive()[1]
+        return self._alive().runtime
 
-    def _alive(self) -> tuple[Database, Runtime]:
-        if self._pid != os.getpid():
+    @property
+    def displays(self) -> Displays:
+        """The answers that are shown by this process."""
+
+        return self._alive().displays
+
+    @property
+    def place(self) -> Place:
+        """Where answers are written: those of a test's script where the script is."""
+
+        process = self._alive()
+
+        return process.place if self.substitute is None else process.here
+
+    def _alive(self) -> Process:
+        process = self._process
+
+        if process is None or not process.is_here:
             with self._lock:
-                if self._pid != os.getpid():
-                    self._start_over()
+                process = self._process
 
-        assert self._database is not None and self._runtime is not None
+                if process is None or not process.is_here:
+                    process = self._process = self._start_over()
 
-        return self._database, self._runtime
+        return process
 
-    def _start_over(self) -> None:
+    def _start_over(self) -> Process:
         if self.mistake is not None:
             raise ConfigurationError(self.mistake)
 
@@ -193,34 +193,19 @@ class State:
 
         engine, owned = self._engine
 
-        if self._pid is not None:
+        if self._process is not None and not self._process.is_closed:  # the parent's
             engine.dispose(close=False)
 
-        settings = self.settings
-        self._database = Database(
+        database = Database(
             engine,
             owned=owned,
-            durability=settings.durability,
-            window=settings.commit_window_ms / 1000,
+            durability=self.settings.durability,
+            window=self.settings.commit_window_ms / 1000,
             on_refusal=partial(warn_of_open_session, engine),
         )
-        self._runtime = Runtime(self._database, settings)
-        self._displays = Displays(self.image_hosts)
-        self._runtime.on_end = self.announcer.ended
-        self._runner = Runner(self._runtime, self)
-        self._place = make_place(self.app, self._runtime, self._runner.run)
         self._routings.forget()
-        self._is_current = False
-        self._pid = os.getpid()
 
-    @property
-    def displays(self) -> Displays:
-        """The answers that are shown by this process."""
-
-        self._alive()
-        assert self._displays is not None
-
-        return self._displays
+        return Process(self.app, database, self.settings, self, self.announcer.ended)
 
     @property
     def image_hosts(self) -> frozenset[str]:
@@ -234,30 +219,21 @@ class State:
         Raises `SchemaError` when they are missing and are not to be made by themselves.
         """
 
-        runtime = self.runtime
+        process = self._alive()
 
-        if not self._is_current:
-            migrate.ensure(runtime.database.engine, automatic=self._upgrades())
-            self._is_current = True
+        if not process.has_tables:
+            migrate.ensure(process.database.engine, automatic=self._upgrades())
+            process.has_tables = True
 
-        runtime.upkeep.start()
+        process.runtime.upkeep.start()
 
-        return runtime
+        return process.runtime
 
     def _upgrades(self) -> bool:
         if self.settings.auto_upgrade is not None:
             return self.settings.auto_upgrade
 
         return self.database.owned or self.app.debug or self.app.testing
-
-    @property
-    def place(self) -> Place:
-        """Where answers are written."""
-
-        self._alive()
-        assert self._place is not None
-
-        return self._place
 
     def write(self, generation_id: int) -> None:
         """Write an answer in the calling thread, for a process that takes them from a queue.
@@ -269,8 +245,7 @@ class State:
         self.bind()
         runtime = self.ready()
         runtime.admit()
-        assert self._runner is not None
-        runtime.work(self._runner.run, generation_id)
+        runtime.work(self._alive().runner.run, generation_id)
 
     def get_provider(self, mount: str, name: str) -> Provider:
         """The provider of a name, as the mount knows it; raises `ProviderError`."""
@@ -297,9 +272,9 @@ class State:
     def close(self) -> None:
         """Let go of connections and background work; the next request starts anew."""
 
-        if self._runtime is not None and self._pid == os.getpid():
-            self._runtime.close()
-            self._pid = None
+        if self._process is not None and self._process.is_here:
+            self._process.runtime.close()
+            self._process.is_closed = True
 
         if self._engine is not None and self._engine[1]:
             self._engine[0].dispose()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from flask_chatstream.doctor.runner import check_runner
 from flask_chatstream.errors import ConfigurationError, StorageUnavailable
 from flask_chatstream.generation import queue
 from flask_chatstream.generation.runner import claim
+from flask_chatstream.testing import scripted
 from tests.fakes.behaviour import expected_text
 from tests.fakes.model_server import Call, ModelServer
 from tests.queued_site import Site, Worker
@@ -163,7 +163,7 @@ def test_the_answer_of_a_killed_worker_ends_once_and_is_not_run_again(
     with site.work() as worker:
         answer, pieces = begin(site, question)
         shown = next(pieces)
-        worker.stop(signal.SIGKILL)
+        worker.kill()
         left = site.ask(prompt("tokens=3"))
 
     shown = shown + "".join(pieces)
@@ -192,12 +192,12 @@ def test_what_a_worker_has_forked_hears_of_its_stop_too(make_site: MakeSite) -> 
 def check_stop(site: Site, worker: Worker) -> None:
     """A worker that is stopped in order stores what it has, when the time for it is over."""
 
-    answer, _ = begin(site, prompt("tokens=20 stall=mid"))
-    worker.stop(signal.SIGTERM)
+    answer, pieces = begin(site, prompt("tokens=20 stall=mid"))
+    worker.leave()
+    list(pieces)
 
     assert site.generation(answer).status == "interrupted"
     assert answer.text == expected_text(10)
-    assert worker.has_ended_well
 
 
 def test_a_question_that_cannot_be_sent_ends_in_words(
@@ -245,6 +245,16 @@ def test_a_task_waits_for_the_database(
     answer = site.ask(prompt("tokens=3")).wait(20)
 
     assert (answer.status, len(attempts)) == ("completed", 2)
+
+
+def test_a_script_answers_in_the_process_of_its_test(make_site: MakeSite) -> None:
+    site = make_site(NOWHERE)
+
+    with scripted(site.app) as chat:
+        chat.provider.enqueue("From nine to five.")
+        answer = site.ask("When do you open?").wait(20)
+
+        assert answer.text == "From nine to five."
 
 
 def test_a_leaving_worker_gives_the_task_back(make_site: MakeSite) -> None:

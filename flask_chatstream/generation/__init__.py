@@ -12,7 +12,7 @@ from .follow import Follow, Topic
 from .joining import Joined, join, list_generations
 from .leaving import drain, is_busy
 from .live import End, Live
-from .places import Here, Place, check_runner, find_mistake, make_place
+from .places import Here, Place, check_runner, find_mistake, find_queue
 from .queue import add_task
 from .removing import remove
 from .runner import Runner
@@ -44,10 +44,10 @@ __all__ = [
     "check_runner",
     "drain",
     "find_mistake",
+    "find_queue",
     "is_busy",
     "join",
     "list_generations",
-    "make_place",
     "remove",
     "watch_server",
 ]

@@ -100,10 +100,7 @@ class Here:
             logger.warning("Generation %d is waiting for the database.", generation_id)
 
 
-def make_place(app: Flask, runtime: Runtime, run: Callable[[int], object]) -> Place:
-    """Where ``CHATSTREAM_RUNNER`` has an app's answers written."""
+def find_queue(app: Flask, runtime: Runtime) -> Queue | None:
+    """The queue that ``CHATSTREAM_RUNNER`` names, if it does."""
 
-    if runtime.settings.runner == "celery":
-        return Queue(runtime, find_celery(app))
-
-    return Here(runtime, run)
+    return Queue(runtime, find_celery(app)) if runtime.settings.runner == "celery" else None
