@@ -6,7 +6,8 @@
     python -m benchmarks soak --times 36000       an hour of ten chats a second
     python -m benchmarks --keep figures.json --markdown     add to a file; print the docs' table
 
-Lines go to the standard error while it works. It ends with an error when text was lost.
+Lines go to the standard error while it works. A row that loses
+text has no figures, and the run ends with an error.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import resource
 import sys
+from collections.abc import Iterable
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -65,37 +67,53 @@ def measure(bench: Bench, row: Row, load: Load) -> list[Values]:
     return rounds
 
 
+def measure_all(
+    bench: Bench, rows: Iterable[tuple[Row, Load]], found: report.Rounds, keep: Path | None = None
+) -> bool:
+    """Add the rows' figures to those that are found; whether no row has lost anything."""
+
+    is_well = True
+
+    for row, load in rows:
+        try:
+            found[row.name] = measure(bench, row, load)
+        except Lost as error:
+            bench.say(f"{row.name}: {error}")
+            found.pop(row.name, None)
+            is_well = False
+            continue
+
+        for line in report.lines(row, found[row.name]):
+            bench.say(line)
+
+        if keep is not None:
+            report.keep(keep, found)
+
+    return is_well
+
+
 def main() -> int:
     """The command; its exit code."""
 
     arguments = parse()
     given = {f.name: getattr(arguments, f.name) for f in fields(Load)}
     changes = {name: value for name, value in given.items() if value is not None}
+    rows = [ROWS[name] for name in arguments.rows or ROWS]
+    loads = [replace(row.tiny if arguments.tiny else row.load, **changes) for row in rows]
     found = report.load(arguments.keep) if arguments.keep else {}
-    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     bench = Bench(shares=arguments.tiny)
 
     try:
-        for name in arguments.rows or ROWS:
-            row = ROWS[name]
-            load = replace(row.tiny if arguments.tiny else row.load, **changes)
-            found[name] = measure(bench, row, load)
-
-            for line in report.lines(row, found[name]):
-                bench.say(line)
-
-            if arguments.keep:
-                report.keep(arguments.keep, found)
-    except Lost as error:
-        bench.say(f"{name}: {error}")
-        return 1
+        is_well = measure_all(bench, zip(rows, loads, strict=True), found, arguments.keep)
     finally:
         bench.close()
 
     if arguments.markdown:
         print("\n".join(report.markdown(ROWS.values(), found)))
 
-    return 0
+    return 0 if is_well else 1
 
 
 if __name__ == "__main__":

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.__main__ import measure_all
+from benchmarks.bench import Bench
 from benchmarks.client import Record, check
 from benchmarks.report import markdown, seen
-from benchmarks.row import Figure, Lost
+from benchmarks.row import Figure, Load, Lost, Row, Values
 from benchmarks.rows import ROWS
 from benchmarks.scaling import SITES, Measured, Site, calculate, table
 from tests.services import ROOT
@@ -50,6 +52,24 @@ def test_lost_and_foreign_text_is_an_error(data: bytes, is_well: bool) -> None:
 
     with pytest.raises(Lost):
         check([record])
+
+
+def test_a_row_that_loses_text_fails_the_run_and_leaves_the_others() -> None:
+    def lose(bench: Bench, load: Load) -> Values:
+        raise Lost("1 token was lost")
+
+    load, found = Load(rounds=1), {"first": [{"figure": 1.0}]}
+    first = Row("first", "loses text", lose, (), load, load)
+    second = Row("second", "is well", lambda bench, load: {"figure": 2.0}, (), load, load)
+    bench = Bench(shares=True)
+
+    try:
+        assert not measure_all(bench, [(first, load), (second, load)], found)
+        assert measure_all(bench, [(second, load)], found)
+    finally:
+        bench.close()
+
+    assert found == {"second": [{"figure": 2.0}]}
 
 
 def test_a_figure_is_the_median_of_its_rounds() -> None:

@@ -8,7 +8,7 @@ import time
 from benchmarks.bench import Bench
 from benchmarks.client import API, Record, fetch, follow, get, post, question, until
 from benchmarks.rounds import quantiles, warm
-from benchmarks.row import Figure, Load, Row, Values
+from benchmarks.row import Figure, Load, Lost, Row, Values
 from benchmarks.systems import SYSTEMS, Running, System
 
 
@@ -73,7 +73,7 @@ async def _closed(bench: Bench, record: Record) -> int:
 
         await asyncio.sleep(0.01)
 
-    raise TimeoutError("The model's connection was never closed.")
+    raise Lost("The model's connection was never closed.")
 
 
 ROW = Row(
