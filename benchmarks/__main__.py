@@ -1,6 +1,6 @@
 """Measure the rows of the table of goals, and say which are reached.
 
-    python -m benchmarks                          all rows, in about twenty minutes
+    python -m benchmarks                          all rows; sized for twenty minutes
     python -m benchmarks stop lag                 some of them
     python -m benchmarks cpu --streams 200 --tokens 500 --rounds 5 --systems process,off
     python -m benchmarks soak --times 36000       an hour of ten chats a second
