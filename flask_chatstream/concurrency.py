@@ -7,15 +7,21 @@ kept off the event loop. Nothing is started at import, and a fork forgets what i
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
+from contextvars import Context
 from functools import partial
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 from weakref import WeakSet, ref
 
 from gevent import monkey
 from greenlet import GreenletExit
+
+from .failures import report
+
+logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -50,20 +56,38 @@ class Task(Protocol):
 
 
 def spawn(task: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Task:
-    """Start a task that outlives the request: a greenlet or a daemon thread."""
+    """Start a task that outlives the request: a greenlet or a daemon thread.
 
+    It takes along nothing that belongs to the request: neither Flask's contexts, which would keep
+    the request alive, nor an error tracker's, which would send its body with what fails later. An
+    error that it does not catch is reported.
+    """
+
+    work = partial(_run, task, *args, **kwargs)
+
+    # In an empty context: gevent copies the current one, and trackers read it at the start.
     if is_patched():
         from gevent import spawn as spawn_greenlet
 
-        started: Task = spawn_greenlet(task, *args, **kwargs)
+        started: Task = Context().run(spawn_greenlet, work)
 
         return started
 
-    name = getattr(task, "__qualname__", "chatstream")
-    thread = threading.Thread(target=task, args=args, kwargs=kwargs, name=name, daemon=True)
-    thread.start()
+    thread = threading.Thread(target=work, name=_name(task), daemon=True)
+    Context().run(thread.start)
 
     return thread
+
+
+def _run(task: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+    try:
+        task(*args, **kwargs)
+    except Exception as error:
+        report(logger, error, "The chat's task %s failed.", _name(task))
+
+
+def _name(task: Callable[..., object]) -> str:
+    return getattr(task, "__qualname__", "chatstream")
 
 
 class Tasks:

@@ -11,6 +11,8 @@ from typing import Any
 
 from blinker import NamedSignal, Namespace
 
+from .failures import report
+
 logger = logging.getLogger(__name__)
 _signals = Namespace()
 
@@ -34,5 +36,9 @@ def send(signal: NamedSignal, app: object, **values: Any) -> None:
     for receiver in signal.receivers_for(app):
         try:
             receiver(app, **values)
-        except Exception:
-            logger.exception("A receiver of %s failed.", signal.name)
+        except Exception as error:
+            report(logger, error, "A receiver of %s failed.", signal.name, **_ids(values))
+
+
+def _ids(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name.endswith("_id")}

@@ -27,7 +27,7 @@ def other(worker, make_worker):
 
 
 def claimed(id=1, base_offset=0):
-    return Claimed(id, 1, "c" * 32, "m" * 32, base_offset)
+    return Claimed(id, 1, "c" * 32, "m" * 32, base_offset, "chatstream", None)
 
 
 def place(asked):

@@ -24,6 +24,7 @@ ROWS = (
     ("models", "sse"),
     ("concurrency",),
     ("events", "config", "signals", "cleaning"),
+    ("failures",),
     ("errors",),
 )
 ROW_OF = {room: row for row, rooms in enumerate(ROWS) for room in rooms}

@@ -26,6 +26,20 @@ class Claimed:
     conversation_id: str
     message_id: str
     base_offset: int
+    mount: str
+    request_id: str | None
+
+    @property
+    def ids(self) -> dict[str, object]:
+        """By which a failure is found again, in the log and in the database."""
+
+        return {
+            "generation_id": self.generation_id,
+            "conversation_id": self.conversation_id,
+            "message_id": self.message_id,
+            "mount": self.mount,
+            "request_id": self.request_id,
+        }
 
 
 _CLAIM = (
@@ -46,6 +60,8 @@ _CLAIMED = select(
     Generation.conversation_id,
     Generation.message_id,
     Generation.base_offset,
+    Generation.mount,
+    Generation.request_id,
 ).where(Generation.id == bindparam("generation"))
 _MINE = (
     select(Generation.id)

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 from flask_chatstream.concurrency import Tasks
 from flask_chatstream.errors import StorageUnavailable
+from flask_chatstream.failures import report
 
 logger = logging.getLogger(__name__)
 
@@ -80,5 +81,5 @@ class Loop(Generic[E]):
         except StorageUnavailable:
             self._on_outage()
             logger.warning("The chat's background work is waiting for the database.")
-        except Exception:
-            logger.exception("The chat's background work failed; it goes on.")
+        except Exception as error:
+            report(logger, error, "The chat's background work failed; it goes on.")

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from flask_chatstream.concurrency import Tasks
 from flask_chatstream.errors import StorageUnavailable
+from flask_chatstream.failures import report
 from flask_chatstream.models import ACTIVE, Conversation, Generation, Message, is_appended
 from flask_chatstream.storage import Database
 from flask_chatstream.wake import Wake
@@ -102,8 +103,8 @@ class Poller:
             return self.tick()
         except StorageUnavailable:
             return False
-        except Exception:
-            logger.exception("The chat's poller failed; it goes on.")
+        except Exception as error:
+            report(logger, error, "The chat's poller failed; it goes on.")
             return False
 
     def _rest(self, pause: float, took: float) -> None:

@@ -20,6 +20,7 @@ from flask_chatstream.concurrency import KILLS
 from flask_chatstream.conversations.history import CHARS_PER_TOKEN, read_history
 from flask_chatstream.errors import ProviderError, StorageUnavailable
 from flask_chatstream.events import Event, TextDelta
+from flask_chatstream.failures import name_ids, report
 from flask_chatstream.providers import (
     Cancelled,
     ChatMessage,
@@ -30,7 +31,7 @@ from flask_chatstream.providers import (
 from flask_chatstream.storage import now
 
 from .assignment import Assignment, find_assignment
-from .claims import claim
+from .claims import Claimed, claim
 from .ends import Outcome
 from .journal import Fenced, StorageLost
 from .overlap import Overlap
@@ -84,7 +85,7 @@ class Runner:
             self._runtime.leave(running)
 
     def _run(self, running: Running) -> None:
-        reply = Reply()
+        reply, claimed = Reply(), running.claimed
 
         try:
             outcome = self._answer(running, reply)
@@ -101,11 +102,11 @@ class Runner:
         except (StorageLost, StorageUnavailable):
             outcome = STORAGE
         except ProviderError as error:
-            id = running.claimed.generation_id
-            logger.warning("Generation %d: %s: %s", id, error.code, error)
+            words = (claimed.generation_id, error.code, error)
+            logger.warning("Generation %d: %s: %s", *words, extra=name_ids(**claimed.ids))
             outcome = Outcome("error", error_code=error.code)
         except BaseException as error:
-            outcome = _broken_off(error, running.claimed.generation_id)
+            outcome = _broken_off(error, claimed)
 
             if not isinstance(error, Exception):
                 self._end(running, reply, outcome)
@@ -212,8 +213,10 @@ class Runner:
             values = {**reply.values(), "viewers": running.topic.most_viewers}
             values["first_token_at"] = self._first_token_at(reply)
             self._runtime.end(running, replace(outcome, values=values))
-        except Exception:
-            logger.exception("The end of generation %d was refused.", running.claimed.generation_id)
+        except Exception as error:
+            claimed = running.claimed
+            words = "The end of generation %d was refused."
+            report(logger, error, words, claimed.generation_id, **claimed.ids)
             self._runtime.end(running, INTERNAL)
 
     def _first_token_at(self, reply: Reply) -> datetime | None:
@@ -230,14 +233,17 @@ class Runner:
         return None
 
 
-def _broken_off(error: BaseException, id: int) -> Outcome:
+def _broken_off(error: BaseException, claimed: Claimed) -> Outcome:
     """The end of an answer that nobody expected; one that is killed goes with its process."""
 
+    id, ids = claimed.generation_id, claimed.ids
+
     if isinstance(error, KILLS):
-        logger.warning("Generation %d was killed: %s.", id, type(error).__name__)
+        words = "Generation %d was killed: %s."
+        logger.warning(words, id, type(error).__name__, extra=name_ids(**ids))
         return INTERRUPTED
 
-    logger.error("Generation %d failed.", id, exc_info=error)
+    report(logger, error, "Generation %d failed.", id, **ids)
 
     return INTERNAL
 

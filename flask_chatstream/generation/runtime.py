@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from flask_chatstream.concurrency import Tasks
 from flask_chatstream.config import Settings
 from flask_chatstream.errors import NotFound, ShuttingDown, StorageUnavailable
+from flask_chatstream.failures import name_ids
 from flask_chatstream.providers import Cancellation
 from flask_chatstream.storage import Database
 from flask_chatstream.wake import Hint, Wake, find_bus
@@ -190,8 +191,9 @@ class Runtime:
                 return self.end_once(running, outcome)
             except StorageUnavailable:
                 if time.monotonic() > deadline or self.is_closed:
-                    id = running.claimed.generation_id
-                    logger.error("The end of generation %d could not be stored.", id)
+                    claimed = running.claimed
+                    words = "The end of generation %d could not be stored."
+                    logger.error(words, claimed.generation_id, extra=name_ids(**claimed.ids))
                     return
 
             time.sleep(0.25)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from flask_chatstream.failures import name_ids
 from flask_chatstream.models import ACTIVE, Generation
 from flask_chatstream.storage import Database, now
 
@@ -90,7 +91,12 @@ def sweep(database: Database, rule: Rule, conversation_id: str | None = None) ->
         outcome = database.write(end, id, rule.outcome, orphaned=rule)
 
         if outcome is not None and outcome.won:
-            logger.warning("Generation %d was ended: %s.", id, rule.why)
+            where = name_ids(
+                generation_id=id,
+                conversation_id=outcome.conversation_id,
+                message_id=outcome.message_id,
+            )
+            logger.warning("Generation %d was ended: %s.", id, rule.why, extra=where)
             ended.append(outcome)
 
     return ended

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Literal, Protocol
 
 from flask_chatstream.events import Event
+from flask_chatstream.failures import report
 
 logger = logging.getLogger(__name__)
 
@@ -153,8 +154,8 @@ class Registration:
 
             try:
                 closer()
-            except Exception:
-                logger.exception("a closer failed while an answer was stopped")
+            except Exception as error:
+                report(logger, error, "a closer failed while an answer was stopped")
 
 
 class Cancellation:

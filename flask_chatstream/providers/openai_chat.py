@@ -137,19 +137,33 @@ class OpenAIChat:
 
     @contextmanager
     def _response(self, request: ChatRequest, exchange: Exchange) -> Iterator[Any]:
-        create = self._client.chat.completions.with_streaming_response.create
-
         with ExitStack() as stack:
             stack.callback(exchange.let_go)
             token = current_exchange.set(exchange)
             try:
-                response = stack.enter_context(create(**self._arguments(request)))
+                answer = stack.enter_context(self._post(request))
             finally:
                 current_exchange.reset(token)
 
             # Again, for it must come before the response's own exit, which closes the socket.
             stack.callback(exchange.let_go)
-            yield response.http_response
+            yield answer.response
+
+    def _post(self, request: ChatRequest) -> Any:
+        """The SDK's stream, of which only the response is used.
+
+        Not by ``chat.completions.create``, which error trackers wrap: when it fails they send away
+        the variables of its frames, and with them the conversation.
+        """
+
+        return self._client.post(
+            "/chat/completions",
+            cast_to=object,
+            body=self._arguments(request),
+            options={"headers": _headers(request)},
+            stream=True,
+            stream_cls=self._sdk.Stream[Any],
+        )
 
     def _arguments(self, request: ChatRequest) -> dict[str, Any]:
         messages = [{"role": m.role, "content": clean(m.content)} for m in request.messages]
@@ -167,9 +181,6 @@ class OpenAIChat:
             # OpenAI's newer models refuse the old name, other servers do not know the new one.
             is_own = f"{self._address.hostname}".endswith(".openai.com")
             arguments["max_completion_tokens" if is_own else "max_tokens"] = request.max_tokens
-
-        if request.request_id.isascii() and request.request_id.isalnum():
-            arguments["extra_headers"] = {"X-Client-Request-Id": request.request_id}
 
         return arguments
 
@@ -206,6 +217,12 @@ class OpenAIChat:
         return bool(
             (proxies.get(self._address.scheme) or proxies.get("all")) and not proxy_bypass(host)
         )
+
+
+def _headers(request: ChatRequest) -> dict[str, str]:
+    id = request.request_id
+
+    return {"X-Client-Request-Id": id} if id.isascii() and id.isalnum() else {}
 
 
 def _check(key: str, address: str) -> None:

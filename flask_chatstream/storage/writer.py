@@ -22,6 +22,7 @@ from sqlalchemy import Engine
 
 from flask_chatstream.concurrency import Tasks
 from flask_chatstream.errors import StorageUnavailable
+from flask_chatstream.failures import report
 
 from .rounds import Rounds, Task
 
@@ -102,7 +103,9 @@ class Writer:
     def _start_over(self, error: BaseException) -> None:
         """The loop was broken from outside: nobody may wait for ever for what it had taken."""
 
-        logger.error("The chat's writer was broken off by %r; it starts again.", error)
+        logger.warning(
+            "The chat's writer was broken off; it starts again: %s", type(error).__name__
+        )
         lost = StorageUnavailable("The chat's writer was broken off.")
 
         while self._round_tasks:
@@ -141,8 +144,8 @@ class Writer:
         for error in rounds.run(tasks):
             try:
                 self._round_tasks.popleft().publish(error)
-            except Exception:
-                logger.exception("A task of the chat's writer failed after its commit.")
+            except Exception as error:
+                report(logger, error, "A task of the chat's writer failed after its commit.")
 
         self._rest(time.monotonic() - started)
 
