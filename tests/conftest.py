@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
+from tests.engines import KINDS
 from tests.services import ROOT, fresh_mariadb, fresh_postgres, missing, need
 
 if TYPE_CHECKING:
@@ -48,6 +49,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
         if names & {"postgres_url", "mariadb_url"}:
             item.add_marker("db")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What is marked ``every_database`` runs on MariaDB too: all would take minutes."""
+
+    if "database_url" in metafunc.fixturenames:
+        is_marked = metafunc.definition.get_closest_marker("every_database") is not None
+        metafunc.parametrize("database_url", KINDS if is_marked else KINDS[:2], indirect=True)
 
 
 @pytest.fixture(autouse=True)
@@ -112,7 +121,7 @@ def mariadb_url() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.db)])
+@pytest.fixture
 def database_url(request: pytest.FixtureRequest) -> str:
     """A fresh database of each kind that every promise holds on."""
 

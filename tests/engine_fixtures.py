@@ -99,9 +99,13 @@ def migrated_mariadb_url(migrated_mariadb: str) -> str:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """On MariaDB run the tests that are marked ``every_database``: all would take minutes."""
 
+    is_marked = metafunc.definition.get_closest_marker("every_database") is not None
+
     if "migrated_url" in metafunc.fixturenames:
-        is_marked = metafunc.definition.get_closest_marker("every_database") is not None
         metafunc.parametrize("migrated_url", KINDS if is_marked else KINDS[:2], indirect=True)
+
+    if "stored" in metafunc.fixturenames and is_marked:
+        metafunc.parametrize("stored", ["embedded", *KINDS[1:]], indirect=True)
 
 
 @pytest.fixture
@@ -111,6 +115,18 @@ def migrated_url(request: pytest.FixtureRequest) -> str:
     url: str = request.getfixturevalue(f"migrated_{request.param}_url")
 
     return url
+
+
+@pytest.fixture
+def stored(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The settings of a host of the views: its embedded database, or a server's where marked."""
+
+    kind = getattr(request, "param", "embedded")
+
+    if kind == "embedded":
+        return {}
+
+    return {"CHATSTREAM_DATABASE_URI": request.getfixturevalue(f"migrated_{kind}_url")}
 
 
 @pytest.fixture(params=KINDS[1:])

@@ -172,6 +172,7 @@ def test_host_code_is_not_asked(host: Host, rule: Rule) -> None:
     assert rule.asked == []
 
 
+@pytest.mark.every_database
 def test_it_is_the_same_on_every_database(tmp_path: Path, database_url: str, rule: Rule) -> None:
     with open_site(tmp_path, database_url) as host:
         set_up(host, rule)

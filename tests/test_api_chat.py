@@ -30,12 +30,13 @@ from tests.hosts import (
 from tests.logins import open_site
 from tests.waiting import later
 
+pytest_plugins = ["tests.engine_fixtures"]
 IDS = ("conversation_id", "user_message_id", "message_id", "generation_id", "status", "stream_url")
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    with open_host(tmp_path) as host:
+def host(tmp_path: Path, stored: dict[str, str]) -> Iterator[Host]:
+    with open_host(tmp_path, **stored) as host:
         yield host
 
 
@@ -44,6 +45,7 @@ def client(host: Host) -> FlaskClient:
     return host.client()
 
 
+@pytest.mark.every_database
 def test_a_whole_answer(host: Host, client: FlaskClient) -> None:
     host.provider.enqueue("Good", " day.", Usage(3, 2), Finished("stop", "scripted-2"))
     value = chat(client, "Hello")
@@ -57,6 +59,7 @@ def test_a_whole_answer(host: Host, client: FlaskClient) -> None:
     assert [m.content for m in host.provider.requests[0].messages] == ["Hello"]
 
 
+@pytest.mark.every_database
 def test_the_ids_are_the_same_everywhere(host: Host, client: FlaskClient) -> None:
     value = chat(client, "Hello")
     conversation = f"{API}/conversations/{value['conversation_id']}"
@@ -73,6 +76,7 @@ def test_the_ids_are_the_same_everywhere(host: Host, client: FlaskClient) -> Non
     assert value["message_id"] in client.get("/chat/").get_data(as_text=True)
 
 
+@pytest.mark.every_database
 def test_a_streamed_answer_is_the_stored_one(host: Host, client: FlaskClient) -> None:
     host.provider.enqueue("One, ", "two", " and\nthree 🎉")
     response = client.post(f"{API}/chat", json={"message": "Count"})
@@ -103,6 +107,7 @@ def test_the_start_comes_before_the_first_token(host: Host, client: FlaskClient)
     assert [event_json(event)["type"] for event in events] == ["delta", "end"]
 
 
+@pytest.mark.every_database
 def test_an_openai_shaped_list_is_stored_as_its_path(host: Host, client: FlaskClient) -> None:
     turns = [
         {"role": "system", "content": "Be brief.", "name": "site"},
@@ -161,6 +166,7 @@ def test_the_model_is_recorded_and_passed_on(host: Host, client: FlaskClient) ->
     assert host.generation(value["generation_id"]).model == "larger"
 
 
+@pytest.mark.every_database
 def test_metadata_is_kept_with_the_question(client: FlaskClient, host: Host) -> None:
     value = chat(client, metadata={"page": "/help", "deep": [1, {"a": None}]})
 
@@ -170,6 +176,7 @@ def test_metadata_is_kept_with_the_question(client: FlaskClient, host: Host) -> 
     }
 
 
+@pytest.mark.every_database
 def test_the_same_key_again_is_a_replay(host: Host, client: FlaskClient) -> None:
     headers = {"Idempotency-Key": "k-1"}
     body = {"message": "Hi", "stream": False}
@@ -185,6 +192,7 @@ def test_the_same_key_again_is_a_replay(host: Host, client: FlaskClient) -> None
     assert len(host.provider.requests) == 1
 
 
+@pytest.mark.every_database
 def test_the_same_key_at_once_makes_one_answer(host: Host, client: FlaskClient) -> None:
     conversation = begin(client)["conversation_id"]
     host.wait_end(_leaf(client, conversation))
@@ -204,6 +212,7 @@ def test_the_same_key_at_once_makes_one_answer(host: Host, client: FlaskClient) 
     assert [r.messages[-1].content for r in host.provider.requests].count("Once") == 1
 
 
+@pytest.mark.every_database
 def test_a_key_belongs_to_its_owner(host: Host) -> None:
     headers = {"Idempotency-Key": "shared"}
     body = {"message": "Hi", "stream": False}
@@ -268,6 +277,7 @@ def test_a_message_goes_below_a_named_parent(host: Host, client: FlaskClient) ->
     assert asked == ["One?", first["content"], "Other?"]
 
 
+@pytest.mark.every_database
 def test_a_stop_keeps_what_was_written(host: Host, client: FlaskClient) -> None:
     host.provider.enqueue("Half an", Pause())
     value = begin(client)
@@ -417,6 +427,7 @@ def test_who_is_sent_away_waits_no_longer_for_a_whole_answer(
         assert len(host.provider.requests) == 1
 
 
+@pytest.mark.every_database
 def test_another_answer_stands_beside_the_first(host: Host, client: FlaskClient) -> None:
     host.provider.enqueue("First.")
     host.provider.enqueue("Second.")
@@ -470,6 +481,7 @@ def _leaf(client: FlaskClient, conversation: str) -> str:
     return leaf
 
 
+@pytest.mark.every_database
 def test_a_list_in_a_conversation_is_a_branch_from_its_beginning(
     host: Host, client: FlaskClient
 ) -> None:

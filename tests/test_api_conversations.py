@@ -19,12 +19,13 @@ from flask_chatstream.models import (
 from flask_chatstream.providers.scripted import Pause
 from tests.hosts import API, Host, ask_in, begin, chat, open_host
 
+pytest_plugins = ["tests.engine_fixtures"]
 LIST = f"{API}/conversations"
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    with open_host(tmp_path) as host:
+def host(tmp_path: Path, stored: dict[str, str]) -> Iterator[Host]:
+    with open_host(tmp_path, **stored) as host:
         yield host
 
 
@@ -49,6 +50,7 @@ def _list(client: FlaskClient, **query: object) -> tuple[list[str], str | None]:
     return [c["id"] for c in value["conversations"]], value["next_cursor"]
 
 
+@pytest.mark.every_database
 def test_a_new_conversation_is_read_back(client: FlaskClient) -> None:
     made = _create(
         client, title="Tea", model="larger", context_window=4000, metadata={"from": "here"}
@@ -66,6 +68,7 @@ def test_a_new_conversation_is_read_back(client: FlaskClient) -> None:
     assert read["created_at"].endswith("+00:00")
 
 
+@pytest.mark.every_database
 def test_the_counters_follow(client: FlaskClient, host: Host) -> None:
     asked = chat(client, "What is a leap year, and who needs one?")
     read = client.get(f"{LIST}/{asked['conversation_id']}").get_json()
@@ -75,6 +78,7 @@ def test_the_counters_follow(client: FlaskClient, host: Host) -> None:
     assert read["last_message_at"] >= read["created_at"]
 
 
+@pytest.mark.every_database
 def test_the_list_has_the_latest_activity_first(client: FlaskClient) -> None:
     ids = [_create(client)["id"] for _ in range(3)]
     chat(client, conversation_id=ids[0])
@@ -82,6 +86,7 @@ def test_the_list_has_the_latest_activity_first(client: FlaskClient) -> None:
     assert _list(client) == ([ids[0], ids[2], ids[1]], None)
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("limit", [1, 2, 3, 7])
 def test_the_pages_of_the_list_are_the_list(client: FlaskClient, limit: int) -> None:
     ids = [_create(client)["id"] for _ in range(7)][::-1]
@@ -128,6 +133,7 @@ def test_a_page_has_100_messages_and_200_at_most(client: FlaskClient) -> None:
     assert client.get(url, query_string={"limit": 201}).status_code == 400
 
 
+@pytest.mark.every_database
 def test_the_messages_of_another_branch(client: FlaskClient, host: Host) -> None:
     host.provider.enqueue("One.")
     host.provider.enqueue("Two.")
@@ -171,6 +177,7 @@ def test_an_odd_offset_is_refused(client: FlaskClient, offset: str) -> None:
     assert client.get(LIST, query_string={"offset": offset}).status_code == 400
 
 
+@pytest.mark.every_database
 def test_a_conversation_is_renamed(client: FlaskClient) -> None:
     asked = chat(client)
     url = f"{LIST}/{asked['conversation_id']}"
@@ -182,6 +189,7 @@ def test_a_conversation_is_renamed(client: FlaskClient) -> None:
     assert client.get(url).get_json()["title"] == "Räksmörgås 🎉"
 
 
+@pytest.mark.every_database
 def test_a_deletion_leaves_nothing(host: Host, client: FlaskClient) -> None:
     host.provider.enqueue("Half", gate := Pause())
     asked = begin(client)
@@ -198,6 +206,7 @@ def test_a_deletion_leaves_nothing(host: Host, client: FlaskClient) -> None:
             assert session.scalar(select(func.count()).select_from(table)) == 0
 
 
+@pytest.mark.every_database
 def test_a_second_question_waits_for_the_answer(host: Host, client: FlaskClient) -> None:
     host.provider.enqueue("Half", Pause())
     asked = begin(client)

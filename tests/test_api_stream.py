@@ -27,6 +27,7 @@ from tests.hosts import (
     together,
 )
 
+pytest_plugins = ["tests.engine_fixtures"]
 #: Code points that are two units of UTF-16, and what looks like the end of a line.
 TEXT = "a🎉é\u2028b\r\n𝄞c\n\nd"
 HOSTILE = [
@@ -48,8 +49,8 @@ HOSTILE = [
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    with open_host(tmp_path) as host:
+def host(tmp_path: Path, stored: dict[str, str]) -> Iterator[Host]:
+    with open_host(tmp_path, **stored) as host:
         yield host
 
 
@@ -89,6 +90,7 @@ def _poll(client: FlaskClient, conversation: str, since: str | None = None) -> d
     return value
 
 
+@pytest.mark.every_database
 def test_a_viewer_from_the_start_gets_all(host: Host, client: FlaskClient) -> None:
     gates = [Pause(), Pause()]
     host.provider.enqueue(TEXT[:3], gates[0], TEXT[3:7], gates[1], TEXT[7:])
@@ -145,6 +147,7 @@ def test_an_unknown_position_gets_the_whole(host: Host, client: FlaskClient, las
     assert _apply("something else", running) == _apply("something else", ended) == TEXT
 
 
+@pytest.mark.every_database
 def test_a_reset_leaves_no_hole(host: Host, client: FlaskClient) -> None:
     """Text that is committed between the reset and the next event."""
 
@@ -171,6 +174,7 @@ def test_the_position_may_stand_in_the_address(host: Host, client: FlaskClient) 
     assert event_json(events[0])["offset"] == 10
 
 
+@pytest.mark.every_database
 def test_a_viewer_who_comes_after_the_end_gets_the_text(host: Host, client: FlaskClient) -> None:
     asked = chat(client)
     events = list(events_of(client.get(asked["stream_url"])))
@@ -190,6 +194,7 @@ def test_a_conversation_without_an_answer_ends_at_once(client: FlaskClient) -> N
     assert events == [{"type": "end", "message_id": None, "status": "idle"}]
 
 
+@pytest.mark.every_database
 def test_a_stream_ends_when_its_conversation_is_deleted(host: Host, client: FlaskClient) -> None:
     host.provider.enqueue("Half", Pause())
     asked = begin(client)
@@ -279,6 +284,7 @@ def test_many_viewers_get_the_same_over_real_sockets(host: Host, client: FlaskCl
     assert found == ["".join(pieces)] * 8
 
 
+@pytest.mark.every_database
 def test_a_poll_gives_what_changed_and_nothing_twice(host: Host, client: FlaskClient) -> None:
     gates = [Pause(), Pause(), Pause()]
     host.provider.enqueue(gates[0], "One", gates[1], " two", gates[2])
@@ -327,6 +333,7 @@ def test_a_poll_from_nowhere_gives_everything(client: FlaskClient, since: str) -
     assert _poll(client, asked["conversation_id"], found["now"])["messages"] == []
 
 
+@pytest.mark.every_database
 def test_a_poll_has_the_new_question_too(host: Host, client: FlaskClient) -> None:
     first = chat(client)
     now = _poll(client, first["conversation_id"])["now"]
@@ -341,6 +348,7 @@ def test_a_poll_has_the_new_question_too(host: Host, client: FlaskClient) -> Non
     ]
 
 
+@pytest.mark.every_database
 def test_the_status_follows_the_answer(host: Host, client: FlaskClient) -> None:
     gate = Pause()
     host.provider.enqueue("Half", gate, " and half.")
@@ -370,6 +378,7 @@ def test_the_status_follows_the_answer(host: Host, client: FlaskClient) -> None:
     }
 
 
+@pytest.mark.every_database
 def test_the_last_update_moves_with_the_text(host: Host, client: FlaskClient) -> None:
     gate = Pause()
     host.provider.enqueue("One", gate, " two", Pause())

@@ -27,6 +27,7 @@ from flask_chatstream.models import Message
 from tests.test_generation_journal import open_running
 
 pytest_plugins = ["tests.engine_fixtures"]
+pytestmark = pytest.mark.every_database
 
 
 @settings(deadline=None)

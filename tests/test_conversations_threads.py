@@ -46,6 +46,7 @@ def listed(worker, **wanted):
     return [c.title for c in page.conversations], page.next_cursor
 
 
+@pytest.mark.every_database
 def test_an_empty_conversation_is_stored_with_what_was_said_of_it(worker):
     id = worker.database.write(
         create_conversation,
@@ -65,6 +66,7 @@ def test_an_empty_conversation_is_stored_with_what_was_said_of_it(worker):
     assert (found.version, found.message_count, found.total_tokens) == (1, 0, 0)
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize(
     "who", [("bob", "chatstream"), ("ANN", "chatstream"), ("ann", "support"), ("", "chatstream")]
 )
@@ -95,6 +97,7 @@ def test_nobody_else_finds_changes_or_deletes_it(worker, who):
     assert worker.conversation(asked).title == "Why?"
 
 
+@pytest.mark.every_database
 def test_the_list_begins_with_the_latest_activity(worker):
     first = worker.answer("first")
     worker.answer("second")
@@ -108,6 +111,7 @@ def test_the_list_begins_with_the_latest_activity(worker):
         assert find_newest(session, "ann", "chatstream").title == "first"
 
 
+@pytest.mark.every_database
 def test_pages_stay_apart_while_conversations_are_added(worker):
     for n in range(10):
         create(worker, f"{n}")
@@ -125,6 +129,7 @@ def test_pages_stay_apart_while_conversations_are_added(worker):
     assert pages == 4
 
 
+@pytest.mark.every_database
 def test_conversations_of_one_moment_are_listed_once_each(worker):
     moment = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -185,6 +190,7 @@ def test_a_cursor_of_another_make_is_refused(worker, cursor):
     assert caught.value.code == "invalid_cursor"
 
 
+@pytest.mark.every_database
 def test_those_are_running_that_are_being_written(worker):
     running, done, queued = open_running(worker)[0], worker.answer(), worker.ask()
     ids = [asked.conversation_id for asked in (running, done, queued)]
@@ -194,6 +200,7 @@ def test_those_are_running_that_are_being_written(worker):
         assert find_running(session, []) == set()
 
 
+@pytest.mark.every_database
 def test_a_persons_title_stays(worker):
     asked = worker.answer("Words?")
     version = worker.conversation(asked).version
@@ -205,6 +212,7 @@ def test_a_persons_title_stays(worker):
     assert found.version > version
 
 
+@pytest.mark.every_database
 def test_deletion_leaves_no_row_and_touches_no_other(worker):
     kept = worker.answer("kept")
     before = worker.rows()

@@ -17,6 +17,7 @@ from tests.test_generation_journal import open_running
 from tests.waiting import wait_for
 
 pytest_plugins = ["tests.engine_fixtures"]
+pytestmark = pytest.mark.every_database
 
 
 @pytest.fixture

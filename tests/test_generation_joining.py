@@ -16,6 +16,7 @@ from flask_chatstream.models import Generation
 from tests.test_generation_journal import open_running
 
 pytest_plugins = ["tests.engine_fixtures"]
+pytestmark = pytest.mark.every_database
 
 
 @pytest.fixture(params=["here", "elsewhere"])

@@ -43,6 +43,7 @@ def state(worker, asked):
     return generation.status, message.status, message.error_code, message.content
 
 
+@pytest.mark.every_database
 def test_a_whole_answer_is_completed(worker):
     worker.provider.enqueue(
         "Hello ",
@@ -171,6 +172,7 @@ def test_an_answer_has_a_longest_length(migrated_sqlite_url, make_worker, length
         assert state(worker, asked) == ("completed", "completed", None, "x" * length)
 
 
+@pytest.mark.every_database
 def test_text_that_no_database_holds_is_cleaned_whoever_made_it(worker):
     """A NUL in one answer would stop the journal for all the others on PostgreSQL."""
 
@@ -238,6 +240,7 @@ def test_a_conversation_deleted_right_after_the_claim_is_left_without_a_word(wor
     assert worker.provider.requests == [] and caplog.records == []
 
 
+@pytest.mark.every_database
 def test_deletion_in_mid_answer_closes_the_provider(worker):
     gate = Pause()
     worker.provider.enqueue("half", gate, "more")
@@ -339,6 +342,7 @@ def test_mariadb_answers_fails_and_stops(migrated_mariadb_url, make_worker):
     assert set(worker.rows().values()) == {0}
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("when", ["middle", "last"])
 def test_text_that_was_stored_at_the_second_attempt_is_folded_too(worker, monkeypatch, when):
     """The writer knows the row ids of all groups but those; the end took its ids for all."""
@@ -370,6 +374,7 @@ def test_text_that_was_stored_at_the_second_attempt_is_folded_too(worker, monkey
     assert state(worker, asked) == ("completed", "completed", None, expected)
 
 
+@pytest.mark.every_database
 def test_an_answer_whose_last_text_was_stored_at_the_second_attempt_is_whole(worker, monkeypatch):
     from tests.test_generation_journal import Away
 
@@ -387,6 +392,7 @@ def test_an_answer_whose_last_text_was_stored_at_the_second_attempt_is_whole(wor
     assert state(worker, asked) == ("completed", "completed", None, "one two")
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("outcome", ["completed", "error"])
 def test_an_end_whose_commit_was_not_answered_is_told_once(worker, monkeypatch, outcome):
     write, lost = worker.database.write, []

@@ -27,6 +27,7 @@ from tests.waiting import later, wait_for
 from tests.workers import check_counters
 
 pytest_plugins = ["tests.engine_fixtures"]
+pytestmark = pytest.mark.every_database
 PLACE = identify().rsplit(":", 2)[0]
 ELSEWHERE = "0b5b4c9c-0000-4000-8000-000000000000:4026531836:1:1"
 RULE = OrphanRule(queue_timeout=60.0)

@@ -102,6 +102,7 @@ def hang_on(host: Host, ids: dict[str, str]) -> str:
     return owner
 
 
+@pytest.mark.every_database
 def test_everything_goes_over(host: Host) -> None:
     client = host.client()
     asked = chat(client, "Where is my order?")
@@ -183,6 +184,7 @@ def test_a_question_of_the_very_moment_is_refused_and_asked_again(
     assert owners(host)["chatstream_conversation"] == {"ada"}
 
 
+@pytest.mark.every_database
 def test_whoever_asks_while_somebody_claims_leaves_nothing_behind(anywhere: Host) -> None:
     host, client = anywhere, anywhere.client()
     chat(client)
@@ -212,6 +214,7 @@ def test_a_second_claim_finds_nothing(host: Host) -> None:
     assert [client.get("/in/ada?claim=1").text for _ in range(3)] == ["1", "0", "0"]
 
 
+@pytest.mark.every_database
 def test_many_at_once_claim_once(host: Host) -> None:
     client = host.client()
     chat(client), chat(client)
@@ -222,6 +225,7 @@ def test_many_at_once_claim_once(host: Host) -> None:
     assert sorted(found) == ["0"] * 5 + ["2"]
 
 
+@pytest.mark.every_database
 def test_an_answer_that_is_being_written_goes_along(host: Host) -> None:
     gate = Pause()
     host.provider.enqueue("Half ", gate, "and half.")
@@ -282,6 +286,7 @@ def test_a_stream_of_the_api_ends_too(host: Host) -> None:
     client.post(f"{API}/messages/{asked['message_id']}/cancel")
 
 
+@pytest.mark.every_database
 def test_the_same_key_of_both_is_the_users(host: Host) -> None:
     body, key = {"message": "Hi", "stream": False}, {"Idempotency-Key": "same"}
     ada = host.client()
@@ -305,6 +310,7 @@ def test_what_others_have_stays_theirs(plain: Host) -> None:
     assert client.get(f"{API}/conversations/{theirs}").status_code == 404
 
 
+@pytest.mark.every_database
 def test_a_claim_is_whole_or_nothing(plain: Host) -> None:
     client = plain.client()
     asked = chat(client)

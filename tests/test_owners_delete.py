@@ -34,6 +34,7 @@ def rows(host: Host) -> dict[str, int]:
         return {t.name: session.scalar(select(func.count()).select_from(t)) or 0 for t in tables}
 
 
+@pytest.mark.every_database
 def test_all_is_removed_and_nothing_of_anybody_else(host: Host) -> None:
     bob = host.client()
     bob.get("/in/bob")
@@ -90,6 +91,7 @@ def test_more_than_are_looked_up_at_once(host: Host, monkeypatch: pytest.MonkeyP
         assert host.chat.delete_owner("ada") == Deleted(5, 0, 0)
 
 
+@pytest.mark.every_database
 def test_an_owner_is_deleted_exactly(host: Host) -> None:
     client = host.client()
     client.get("/in/ada")

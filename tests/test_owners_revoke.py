@@ -139,6 +139,7 @@ def test_who_is_still_signed_in_comes_back(
         assert "event: end" in second.text
 
 
+@pytest.mark.every_database
 def test_many_revocations_at_once_are_one(database_url: str, tmp_path: Path) -> None:
     with open_site(tmp_path, database_url) as host:
 

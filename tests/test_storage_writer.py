@@ -14,6 +14,7 @@ from flask_chatstream.storage import writer as writer_module
 from tests.waiting import wait_for
 
 pytest_plugins = ["tests.engine_fixtures"]
+pytestmark = pytest.mark.every_database
 
 
 class Broken(BaseException):

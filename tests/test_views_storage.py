@@ -54,6 +54,7 @@ def _check(host: Host, made: Made, routes: tuple[Route, ...] = NEED_STORAGE) -> 
         assert "Traceback" not in words and "postgres" not in words and "sqlite" not in words
 
 
+@pytest.mark.every_database
 def test_tables_that_are_gone(host: Host, database_url: str) -> None:
     asked = chat(host.client())
     made = Made(asked["conversation_id"], asked["user_message_id"], asked["message_id"])
@@ -62,6 +63,7 @@ def test_tables_that_are_gone(host: Host, database_url: str) -> None:
     _check(host, made)
 
 
+@pytest.mark.every_database
 def test_a_question_that_could_not_be_stored_keeps_its_text(host: Host, database_url: str) -> None:
     chat(host.client())
     _drop_tables(database_url)
@@ -75,6 +77,7 @@ def test_a_question_that_could_not_be_stored_keeps_its_text(host: Host, database
     assert 'data-code="storage_unavailable" data-retry-after="2"' in part.get_data(as_text=True)
 
 
+@pytest.mark.every_database
 def test_a_database_that_comes_back(host: Host, database_url: str) -> None:
     client = host.client()
     chat(client)
