@@ -42,11 +42,13 @@ def run(bench: Bench, load: Load) -> Values:
 
     whole = {name: result.cpu_us for name, result in results.items()}
     middle = {name: result.middle_us for name, result in results.items()}
+    once = {name: (whole[name] - middle[name]) * load.tokens / 1000 for name in results}
 
     return {
         **_ratios(whole),
         **{f"middle_{key}": ratio for key, ratio in _ratios(middle).items()},
         **{f"us_{name}": used for name, used in whole.items()},
+        **{f"once_{name}": used for name, used in once.items()},
     }
 
 
@@ -73,6 +75,9 @@ ROW = Row(
         Figure("middle_power_off", "in mid-answer: `power` / journal off", "x"),
         Figure("middle_process_proxy", "in mid-answer: `process` / openai SDK proxy", "x"),
         Figure("middle_process_bare", "in mid-answer: `process` / hand-written proxy", "x"),
+        Figure("once_process", "CPU of an answer's start and end, `process`", "ms"),
+        Figure("once_postgres", "CPU of an answer's start and end, PostgreSQL", "ms"),
+        Figure("once_proxy", "CPU of an answer's start and end, openai SDK proxy", "ms"),
         Figure("us_process", "CPU per chunk, `process`", "µs"),
         Figure("us_power", "CPU per chunk, `power`", "µs"),
         Figure("us_postgres", "CPU per chunk, PostgreSQL (its own included)", "µs"),
