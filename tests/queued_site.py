@@ -93,6 +93,14 @@ class Site:
 
         self.celery.tasks[TASK].apply_async((answer.generation_id, answer.mount))
 
+    def drop_messages(self) -> int:
+        """Lose what waits in the queue; how much it was."""
+
+        with self.celery.connection_for_write() as connection:
+            dropped: int = connection.default_channel.queue_purge(self.name)
+
+        return dropped
+
     def generation(self, answer: Answer) -> Generation:
         """The stored generation."""
 

@@ -42,11 +42,11 @@ def model() -> Iterator[ModelServer]:
 
 @pytest.fixture
 def make_site(model: ModelServer, tmp_path: Path) -> Iterator[MakeSite]:
-    """Makes a site on a broker of its own: ``make_site(url, task_always_eager=True)``."""
+    """Makes a site on a broker of its own: ``make_site(url, {}, task_always_eager=True)``."""
 
     with ExitStack() as stack:
-        yield lambda broker, **celery: stack.enter_context(
-            closing(Site(broker, tmp_path, config(model), **celery))
+        yield lambda broker, settings=None, **celery: stack.enter_context(
+            closing(Site(broker, tmp_path, config(model) | (settings or {}), **celery))
         )
 
 
@@ -215,6 +215,22 @@ def test_a_question_that_cannot_be_sent_ends_in_words(
     # It may have arrived all the same, and been ended or claimed by then.
     site.state.write(answer.generation_id)
     assert calls(model, question) == []
+
+
+def test_a_message_that_is_lost_is_sent_again(make_site: MakeSite) -> None:
+    """A killed worker takes along what it has not begun, where the broker is Redis."""
+
+    site = make_site("memory://", {"CHATSTREAM_SWEEP_SECONDS": 0.05})
+    stopped, waiting = [site.ask(prompt("tokens=3")) for _ in range(2)]
+    wait_for(lambda: not site.state.runtime.is_busy)
+    assert site.drop_messages() == 2
+    stopped.stop()
+    sent: dict[int, tuple[str, float]] = site.state.place._sent
+    sent |= {id: (mount, moment - 30) for id, (mount, moment) in sent.items()}
+    wait_for(lambda: site.drop_messages() == 1)
+    wait_for(lambda: list(sent) == [waiting.generation_id])
+
+    assert waiting.status == "generating"
 
 
 def test_what_was_claimed_after_all_is_not_given_up(make_site: MakeSite) -> None:

@@ -17,6 +17,7 @@ from flask_chatstream.storage.engine import is_temporary
 
 from .queue import Queue, find_celery
 from .runtime import Runtime
+from .sweep import unclaimed
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ class Here:
     def __init__(self, runtime: Runtime, run: Callable[[int], object]):
         self._runtime = runtime
         self._write = run
-        runtime.resume = self._run
+        runtime.resume = self._resume
 
     @property
     def placement(self) -> Placement:
@@ -92,6 +93,13 @@ class Here:
         """Write it in a task of its own."""
 
         self._runtime.start(self._run, generation_id)
+
+    def _resume(self) -> None:
+        with self._runtime.database.read() as session:
+            ids = unclaimed(session, self._runtime.worker)
+
+        for id in ids:
+            self._runtime.start(self._run, id)
 
     def _run(self, generation_id: int) -> None:
         try:

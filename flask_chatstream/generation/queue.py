@@ -8,6 +8,7 @@ broker delivers twice is written once (``docs/states.md``, 3.2).
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import suppress
 from datetime import datetime
 from functools import cache, partial
@@ -22,6 +23,7 @@ from flask_chatstream.errors import ConfigurationError, ShuttingDown, StorageUna
 from .ends import Outcome, end
 from .runtime import Runtime
 from .server import NOTHING, get_server, watch_server
+from .sweep import still_queued
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +54,9 @@ class Queue:
     def __init__(self, runtime: Runtime, celery: Any):
         self._runtime = runtime
         self._celery = celery
+        #: What was sent and when, on this process's monotonic clock, until somebody has taken it.
+        self._sent: dict[int, tuple[str, float]] = {}
+        runtime.resume = self._resume
 
     def start(self, generation_id: int, mount: str) -> None:
         """Send it, beside the request; one that cannot be sent ends in words."""
@@ -73,6 +78,26 @@ class Queue:
             words = f"{type(error).__name__}: {error}"
             logger.error("Generation %d could not be sent to Celery: %s", generation_id, words)
             self._give_up(generation_id)
+        else:
+            self._sent[generation_id] = (mount, time.monotonic())
+
+    def _resume(self) -> None:
+        """Send again what nobody has taken: a broker or a worker may have lost it."""
+
+        due = time.monotonic() - self._runtime.settings.queue_timeout / 3
+        late = {id: mount for id, (mount, moment) in list(self._sent.items()) if moment < due}
+
+        if not late:
+            return
+
+        with self._runtime.database.read() as session:
+            left = still_queued(session, late)
+
+        for id, mount in late.items():
+            del self._sent[id]
+
+            if id in left:
+                self.start(id, mount)
 
     def _give_up(self, generation_id: int) -> None:
         with suppress(StorageUnavailable):  # then QUEUE_TIMEOUT ends it

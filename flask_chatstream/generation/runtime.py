@@ -91,8 +91,8 @@ class Runtime:
         #: What was started here and has not come to its end, claimed or not.
         self._started: list[int] = []
         self.tasks = Tasks()
-        #: Takes up a generation that this process stored for itself and has not claimed.
-        self.resume: Callable[[int], object] | None = None
+        #: Takes up what this process stored and nobody has claimed; its place sets it.
+        self.resume: Callable[[], object] = lambda: None
         #: Hears of every end that this process committed.
         self.on_end: Callable[[Ended], object] | None = None
         self.leaving = Leaving(self)

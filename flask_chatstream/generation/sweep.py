@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Protocol
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from flask_chatstream.failures import name_ids
@@ -136,8 +137,14 @@ def _find(session: Session, rule: Rule, conversation_id: str | None) -> list[int
 def unclaimed(session: Session, worker: str) -> list[int]:
     """Generations that this process stored and was to claim, but has not."""
 
-    return list(
-        session.scalars(
-            select(Generation.id).where(Generation.status == "queued", Generation.worker == worker)
-        )
-    )
+    return _queued(session, Generation.worker == worker)
+
+
+def still_queued(session: Session, ids: Collection[int]) -> list[int]:
+    """Those of some generations that nobody has claimed or ended."""
+
+    return _queued(session, Generation.id.in_(ids))
+
+
+def _queued(session: Session, which: ColumnElement[bool]) -> list[int]:
+    return list(session.scalars(select(Generation.id).where(Generation.status == "queued", which)))

@@ -18,7 +18,7 @@ from .audience import touch
 from .claims import renew, watched
 from .clearing import clear_journal
 from .loop import Loop
-from .sweep import AbandonRule, OrphanRule, Rule, sweep, unclaimed
+from .sweep import AbandonRule, OrphanRule, Rule, sweep
 
 if TYPE_CHECKING:
     from .runtime import Runtime
@@ -162,7 +162,7 @@ class Upkeep:
             for ended in sweep(runtime.database, rule):
                 runtime.tell(ended)
 
-        _resume(runtime)
+        runtime.resume()
         clear_journal(runtime.database)
         self._expire(runtime)
 
@@ -180,14 +180,3 @@ class Upkeep:
 
             while runtime.database.write(expire):
                 pass
-
-
-def _resume(runtime: Runtime) -> None:
-    if runtime.resume is None:
-        return
-
-    with runtime.database.read() as session:
-        ids = unclaimed(session, runtime.worker)
-
-    for id in ids:
-        runtime.start(runtime.resume, id)
