@@ -20,6 +20,7 @@ from flask_chatstream.sse import encode_comment, encode_event
 
 from .cursors import Cursor, decode_cursor
 from .differences import compare
+from .sending import limit_sending
 from .showing import read_shown, show
 from .templates import render_part
 from .viewer import Viewer
@@ -92,7 +93,8 @@ def _poll(viewer: Viewer, wait: float) -> ResponseReturnValue:
 
 def _stream(viewer: Viewer) -> ResponseReturnValue:
     viewer.watch.open()
-    response = Response(ClosingIterator(_frames(viewer), viewer.watch.close))
+    callbacks = [viewer.watch.close, limit_sending(request.environ)]
+    response = Response(ClosingIterator(_frames(viewer), callbacks))
     stream_headers(response)
 
     return response

@@ -64,11 +64,14 @@ class Seat:
 class Crowd:
     """Viewers of one conversation's event stream, who come back after a break."""
 
-    def __init__(self, viewer: Viewer, ports: list[int], count: int, buffer: int = 0):
+    def __init__(
+        self, viewer: Viewer, ports: list[int], count: int, buffer: int = 0, path: str = ""
+    ):
         self._ports = ports
-        path = f"{API}/conversations/{viewer.conversation_id}/stream"
+        path = path or f"{API}/conversations/{viewer.conversation_id}/stream"
         head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nX-Owner: {viewer.owner}\r\n"
-        self._request = f"{head}Connection: close\r\n\r\n".encode()
+        head += "Accept: text/event-stream\r\nConnection: close\r\n\r\n"
+        self._request = head.encode()
         self._buffer = buffer
         self.seats: list[Seat] = []
         self.ended = 0
@@ -116,6 +119,12 @@ class Crowd:
         for seat in seats:
             self._remove(seat)
             seat.leave(politely=politely)
+
+    def close(self) -> None:
+        """Everybody goes."""
+
+        self.leave(list(self.seats), politely=True)
+        self._selector.close()
 
     def _remove(self, seat: Seat) -> None:
         self._selector.unregister(seat.socket)

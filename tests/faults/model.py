@@ -67,6 +67,9 @@ def said(asked: str) -> str:
     if kind == "odd":
         return "".join(_stored_odd(tag, n) for n in range(int(count)))
 
+    if kind == "flat":
+        return "".join(_flat(tag, int(count)))
+
     return {"refusal": f"{tag}0 no", "tools": "", "reasoning": ""}.get(
         kind, answer(tag, int(count))
     )
@@ -96,12 +99,18 @@ def _stored_odd(tag: str, n: int) -> str:
     return text.replace("\ud83e", "").replace("\udd89", "\U0001f989")
 
 
+def _flat(tag: str, count: int) -> list[str]:
+    return [f"{tag}{n} " for n in range(count)]
+
+
 def _by_word(tag: str, count: int) -> list[str]:
     return [_piece(tag, n) for n in range(count)]
 
 
 _PIECES: dict[str, Callable[[str, int], list[str]]] = {
     "odd": lambda tag, count: [_odd(tag, n) for n in range(count)],
+    # One paragraph, which a page is sent anew as it grows.
+    "flat": _flat,
     "one": lambda tag, count: [answer(tag, count)],
     "tiny": lambda tag, count: list(answer(tag, count)),
 }

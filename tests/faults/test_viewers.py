@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
+from contextlib import closing
 from urllib.parse import quote
 
 import pytest
@@ -43,21 +44,21 @@ def test_F31_many_vanish(pair: Pair, recorder: Recorder, is_long: bool) -> None:
 
     size = 1000 if is_long else 90
     ada = recorder.person("ada")
-    chat = recorder.ask(pair.a, ada, 900 if is_long else 400, 100)
+    chat = recorder.ask(pair.a, ada, 300 if is_long else 100, 20)
     recorder.follow_all(pair.b, chat)
-    crowd = Crowd(chat, [pair.a.port, pair.b.port], size)
-    crowd.fill()
-    crowd.wait(lambda: sum(seat.has_begun for seat in crowd.seats) >= len(crowd.seats) * 0.5, 30)
-    politely, rudely = crowd.seats[: size // 3], crowd.seats[size // 3 : 2 * size // 3]
-    crowd.leave(politely, politely=True)
-    crowd.leave(rudely, politely=False)
-    silent = list(crowd.seats)
-    assert chat.done.wait(60)
-    crowd.leave(silent, politely=True)
+
+    with closing(Crowd(chat, [pair.a.port, pair.b.port], size)) as crowd:
+        crowd.fill()
+        crowd.wait(lambda: sum(seat.has_begun for seat in crowd.seats) >= len(crowd.seats) / 2, 30)
+        politely, rudely = crowd.seats[: size // 3], crowd.seats[size // 3 : 2 * size // 3]
+        crowd.leave(politely, politely=True)
+        crowd.leave(rudely, politely=False)
+        assert chat.done.wait(60)
+
     case = check_all(recorder)
 
-    assert chat.sight.endings[-1].status == "completed"
-    assert case.stored.messages[answer_of(chat)].status == "completed"
+    answered = case.stored.messages[answer_of(chat)]
+    assert (answered.status, answered.error_code) == ("completed", None)
 
 
 def test_F34_resumed_at_every_position(pair: Pair, recorder: Recorder) -> None:
@@ -154,25 +155,31 @@ def test_F37_the_same_again_and_late(pair: Pair, recorder: Recorder) -> None:
 
 @pytest.mark.faults
 def test_F32_viewers_that_never_read(pair: Pair, recorder: Recorder) -> None:
-    """F32: the others are shown everything in time; who takes nothing for 30 s is sent away."""
+    """F32: the others are shown everything in time; who takes nothing for 30 s is sent away.
+
+    The page's stream, because it is sent a growing paragraph anew: more than a kernel keeps.
+    """
 
     ada = recorder.person("ada")
-    chat = recorder.ask(pair.a, ada, 80_000, 8_000, "[[stall=mid]]")
-    crowd = Crowd(chat, [pair.a.port], 8, buffer=2048)
-    crowd.fill()
+    chat = recorder.ask(pair.a, ada, 30_000, 400, "[[kind=flat]]")
+    page = f"/chat/c/{chat.conversation_id}/events"
     (pid,) = pair.a.pids
-    wait_until(lambda: pair.a.inside()[pid]["streams"] >= 9, 20)
-    others = recorder.follow_all(pair.b, chat)
-    half = len(answer(chat.question.split()[0], 40_000))
-    wait_until(lambda: min(viewer.length() for viewer in (chat, others[0])) >= half, 60)
     began = time.monotonic()
-    wait_until(lambda: pair.a.inside()[pid]["streams"] <= 1, 50)
-    took = time.monotonic() - began
+
+    with closing(Crowd(chat, [pair.a.port], 8, buffer=2048, path=page)) as crowd:
+        crowd.fill()
+        wait_until(lambda: pair.a.inside()[pid]["streams"] >= 9, 20)
+        others = recorder.follow_all(pair.b, chat)
+        wait_until(lambda: time.monotonic() > began + 50, 60)
+        seen = min(viewer.length() for viewer in (chat, *others))
+        wait_until(lambda: pair.a.inside()[pid]["streams"] <= 1, 40)
+        took = time.monotonic() - began
+
     stop(recorder, pair.b, [chat])
     check_all(recorder)
-    crowd.leave(list(crowd.seats), politely=True)
 
-    assert took < 35
+    assert seen > 10_000
+    assert took < 75
 
 
 @pytest.mark.faults
@@ -208,13 +215,15 @@ def test_F41_everybody_comes_back_after_a_restart(rig: Rig) -> None:
     (server,) = rig.serve(2, setup=Setup(arguments=("--worker-connections", "2000")))
     recorder = Recorder(rig)
     chat = recorder.ask(server, recorder.person("ada"), 4000, 50)
-    crowd = Crowd(chat, [server.port], 1000)
-    crowd.fill()
-    crowd.wait(lambda: any(seat.has_begun for seat in crowd.seats), 30)
-    server.kill()
-    server.start()
-    server.wait_ready()
-    took = crowd.wait(lambda: crowd.ended == 1000, 60)
+
+    with closing(Crowd(chat, [server.port], 1000)) as crowd:
+        crowd.fill()
+        crowd.wait(lambda: any(seat.has_begun for seat in crowd.seats), 30)
+        server.kill()
+        server.start()
+        server.wait_ready()
+        took = crowd.wait(lambda: crowd.ended == 1000, 60)
+
     check_all(recorder)
 
     assert took < 30

@@ -19,6 +19,7 @@ from flask_chatstream.conversations import is_anothers
 from flask_chatstream.errors import StorageUnavailable, StreamsTaken
 from flask_chatstream.generation import End, Joined, Live, Watch
 from flask_chatstream.views.events import stream_headers
+from flask_chatstream.views.sending import limit_sending
 from flask_chatstream.views.visit import Visit
 
 #: Without a blank line, at which some clients would take the last id for an event of its own.
@@ -146,7 +147,8 @@ def stream_response(visit: Visit, watch: Watch, source: Source, first: bytes = b
     if watch.sit(request.environ):
         watch.follow(source.live.conversation_id, source.version).open()
         frames = _frames(Door(visit, watch), source, first)
-        response = Response(ClosingIterator(frames, watch.close))
+        callbacks = [watch.close, limit_sending(request.environ)]
+        response = Response(ClosingIterator(frames, callbacks))
     elif first:
         response = Response(first + _opening(source)[0])
     else:
