@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 bin = $(VENV)/bin
 inputs = pyproject.toml package.json package-lock.json
 
-.PHONY: demo test test-lowest lint types docs build bench clean
+.PHONY: demo test test-lowest faults lint types docs build bench clean
 
 demo: $(VENV)/.example
 	@PORT=$(PORT) $(bin)/python -m example_app
@@ -23,6 +23,13 @@ lowest_hosts = not test_hosts or create_all or migrations or question
 lowest_tests = dataclass_base or not (postgres or mariadb or web. or [lite-) and ($(lowest_hosts))
 test-lowest: $(lowest)/.stamp $(VENV)/.test
 	$(lowest)/bin/python -m pytest $(PYTEST_ARGS) -k "$(lowest_tests)" $(lowest_modules:%=tests/test_%.py)
+
+# Every fault of docs/faults.md, long ones too, in one cell after the other.
+CELL ?= wal-gevent embedded-gthread postgres-gevent postgres-gthread
+faults: $(VENV)/.test
+	@status=0; for cell in $(CELL); do \
+	  $(bin)/python -m pytest tests/faults --cells $$cell -v -p no:randomly $(PYTEST_ARGS) || status=1; \
+	done; exit $$status
 
 lint: $(VENV)/.lint
 	$(bin)/ruff check .

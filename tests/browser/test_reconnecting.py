@@ -41,6 +41,8 @@ def test_a_cut_stream_goes_on_from_the_last_cursor(
 def test_a_refused_stream_backs_off_in_words_and_comes_back(
     page: Page, server: Server, stub: Stub, running: tuple[Conversation, Message]
 ) -> None:
+    """F38."""
+
     conversation, answer = running
     stub.plays += [
         refusal(503),
@@ -143,6 +145,8 @@ def test_a_page_of_somebody_else_is_never_shown(
 def test_a_held_back_stream_becomes_polling(
     page: Page, server: Server, stub: Stub, running: tuple[Conversation, Message]
 ) -> None:
+    """F39: a proxy that buffers."""
+
     conversation, answer = running
     gate = Gate()
     stub.plays.append(silence(gate))
@@ -213,6 +217,8 @@ def test_back_online_reconnects_at_once(
 def test_a_hidden_tab_closes_and_catches_up(
     page: Page, server: Server, stub: Stub, running: tuple[Conversation, Message]
 ) -> None:
+    """F39: as before a sleep."""
+
     conversation, answer = running
     gate = Gate()
     stub.plays.append(stream(gate))
@@ -249,6 +255,8 @@ def test_three_tabs_stream_and_the_fourth_polls(
     server: Server,
     running: tuple[Conversation, Message],
 ) -> None:
+    """F39: connections are few on HTTP/1.1."""
+
     tabs = [page, *(context.new_page() for _ in range(3))]
     for tab in tabs:
         go(tab, server, running[0])

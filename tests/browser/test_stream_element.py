@@ -69,6 +69,8 @@ def test_pieces_are_shown_as_they_come_and_the_end_is_said(
 def test_the_same_event_twice_and_a_late_one_change_nothing(
     page: Page, server: Server, stub: Stub, running: tuple[Conversation, Message]
 ) -> None:
+    """F37, in the script itself."""
+
     conversation, answer = running
     twice = event(
         block(answer.id, 0, "<p>One.</p>", final=True) + block(answer.id, 1, "<p>Two</p>"), "b"

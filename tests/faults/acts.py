@@ -16,8 +16,9 @@ def check_all(recorder: Recorder, deleted: dict[str, str] | None = None) -> Case
     """The ten checks, once every viewer has come to the end; the evidence, for what is special."""
 
     case = recorder.gather(deleted)
+    faults = find_faults(case)
 
-    assert find_faults(case) == []
+    assert not faults, "\n".join(faults)
 
     return case
 

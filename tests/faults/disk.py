@@ -21,11 +21,15 @@ from gevent.monkey import get_original
 
 SUFFIXES = (".sqlite3", ".sqlite3-wal", ".sqlite3-journal")
 _POINTER, _INT, _LONG = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64
-_OPEN = ctypes.CFUNCTYPE(_INT, _POINTER, ctypes.c_char_p, _POINTER, _INT, _POINTER)
-_DELETE = ctypes.CFUNCTYPE(_INT, _POINTER, ctypes.c_char_p, _INT)
+# SQLite keeps the pointer to a name, and has more behind its end.
+_OPEN = ctypes.CFUNCTYPE(_INT, _POINTER, _POINTER, _POINTER, _INT, _POINTER)
+_DELETE = ctypes.CFUNCTYPE(_INT, _POINTER, _POINTER, _INT)
 _WRITE = ctypes.CFUNCTYPE(_INT, _POINTER, _POINTER, _INT, _LONG)
 _TRUNCATE = ctypes.CFUNCTYPE(_INT, _POINTER, _LONG)
 _SYNC = ctypes.CFUNCTYPE(_INT, _POINTER, _INT)
+
+#: SQLite goes on calling what it was given, whoever forgets it.
+_KEPT: list[Any] = []
 
 
 class _Vfs(ctypes.Structure):
@@ -69,7 +73,6 @@ class Disk:
         self._unsynced: dict[str, list[tuple[int, bytes | None]]] = {}
         self._files: dict[int, str] = {}
         self._methods: dict[int, _Methods] = {}
-        self._kept: list[Any] = []
 
     def cut(self, database: str | Path) -> None:
         """Put what the disk holds in the place of a database's files; nobody has them open."""
@@ -92,17 +95,17 @@ class Disk:
         vfs.name = b"synced-alone"
         vfs.open = self._keep(_OPEN(self._on_open))
         vfs.delete = self._keep(_DELETE(self._on_delete))
-        self._kept.append(vfs)
+        _KEPT.append(vfs)
         assert library.sqlite3_vfs_register(ctypes.byref(vfs), 1) == 0
 
     def _keep(self, function: Any) -> int | None:
-        self._kept.append(function)
+        _KEPT.append(function)
 
         return ctypes.cast(function, _POINTER).value
 
-    def _on_open(self, vfs: int, name: bytes | None, file: int, flags: int, out: int) -> int:
+    def _on_open(self, vfs: int, name: int | None, file: int, flags: int, out: int) -> int:
         done: int = self._open(vfs, name, file, flags, out)
-        path = os.fsdecode(name) if name else ""
+        path = _text(name) if name else ""
 
         if done == 0 and path.endswith(SUFFIXES):
             self._files[file] = path
@@ -191,14 +194,18 @@ class Disk:
             os.close(copy)
             del noted[:count]
 
-    def _on_delete(self, vfs: int, name: bytes, sync: int) -> int:
-        path = os.fsdecode(name)
+    def _on_delete(self, vfs: int, name: int, sync: int) -> int:
+        path = _text(name)
 
         with self._lock:
             if self._unsynced.pop(path, None) is not None:
                 self._copy_of(path).unlink(missing_ok=True)
 
         return int(self._delete(vfs, name, sync))
+
+
+def _text(name: int) -> str:
+    return os.fsdecode(ctypes.string_at(name))
 
 
 def _library() -> Any:

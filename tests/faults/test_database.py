@@ -95,7 +95,7 @@ def test_F14_no_viewer_holds_a_connection_while_it_waits(rig: Rig) -> None:
     (pid,) = server.pids
     wait_until(lambda: server.inside()[pid]["streams"] == size + 1, 20)
 
-    assert wait_until(lambda: server.inside()[pid]["pooled"] == 0, 5) is True
+    assert wait_until(lambda: server.inside()[pid]["pooled"] == 0, 20) is True
     stop(recorder, server, [chat])
     check_all(recorder)
 
@@ -194,7 +194,7 @@ def size_of_log(rig: Rig) -> int:
         oldest = connection.execute(text(query + where)).scalar() or 0
 
     engine.dispose()
-    assert oldest < 2
+    assert oldest < 5
 
     return 0
 
