@@ -19,6 +19,7 @@ from flask import Flask, current_app, has_app_context
 
 from flask_chatstream.conversations import Placement
 from flask_chatstream.errors import ConfigurationError, ShuttingDown, StorageUnavailable
+from flask_chatstream.failures import name_ids
 
 from .ends import Outcome, end
 from .runtime import Runtime
@@ -75,8 +76,13 @@ class Queue:
                 soft_time_limit=limit,
             )
         except Exception as error:  # whatever the broker's driver raises
-            words = f"{type(error).__name__}: {error}"
-            logger.error("Generation %d could not be sent to Celery: %s", generation_id, words)
+            logger.error(
+                "Generation %d could not be sent to Celery: %s: %s",
+                generation_id,
+                type(error).__name__,
+                error,
+                extra=name_ids(generation_id=generation_id),
+            )
             self._give_up(generation_id)
         else:
             self._sent[generation_id] = (mount, time.monotonic())
