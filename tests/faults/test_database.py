@@ -19,7 +19,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from tests.engines import end_connections
-from tests.services import ROOT, execute, need
+from tests.services import ROOT, execute, missing, need
 
 from .acts import answer_of, check_all, stop
 from .checker import check_order
@@ -62,7 +62,8 @@ def meanwhile(act: Callable[[], None], seconds: float) -> Iterator[list[int]]:
         thread.join(30)
 
 
-@pytest.mark.cells("postgres-gevent", only="postgres")
+@pytest.mark.faults
+@pytest.mark.cells(only="postgres")
 def test_F12_connections_are_ended_five_times_a_second(rig: Rig) -> None:
     """F12: a commit whose answer was lost is found, not repeated; nobody notices."""
 
@@ -250,7 +251,7 @@ def test_F19_a_table_is_gone(rig: Rig) -> None:
     assert again.json()["status"] == "completed"
 
 
-@pytest.mark.cells("wal-gevent")
+@pytest.mark.faults
 def test_F20_backups_while_it_is_written(rig: Rig, tmp_path: Path) -> None:
     """F20: every copy is whole in itself, and holds a prefix of each answer."""
 
@@ -310,7 +311,7 @@ def run_psql(program: str, url: str, stdin: bytes, *arguments: str) -> bytes:
     """What a program of PostgreSQL's prints."""
 
     plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    path = shutil.which(program) or pytest.skip(f"{program}: not found")
+    path = shutil.which(program) or missing(program)
     done = subprocess.run([path, plain, *arguments], input=stdin, capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr
 

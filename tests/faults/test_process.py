@@ -17,6 +17,7 @@ from .rig import Rig, Server, Setup, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
+HALF = pytest.mark.cells("wal-gevent", "postgres-gthread")
 BRIEF = Setup(config={"CHATSTREAM_LEASE_SECONDS": 2.0, "CHATSTREAM_SWEEP_SECONDS": 0.5})
 #: Raises at the N-th call of a function of ours in an answer's own task, for N = 1, 1 + stride, ...
 #: until an answer passes; says how many it took.
@@ -104,6 +105,7 @@ def test_F01_killed_writer(rig: Rig) -> None:
     check_all(recorder)
 
 
+@HALF
 def test_F02_killed_server(rig: Rig) -> None:
     """F02: all are killed and started again; the first request settles what was written."""
 
@@ -127,6 +129,7 @@ def test_F02_killed_server(rig: Rig) -> None:
     assert max(viewer.sight.endings[-1].at for viewer in everybody) - restarted < 20
 
 
+@HALF
 def test_F01_F02_killed_at_random_instants(rig: Rig, is_long: bool) -> None:
     """Workers and whole servers are killed wherever they happen to be."""
 
@@ -160,6 +163,7 @@ def hit_at_random(recorder: Recorder, server: Server) -> None:
     server.wait_ready()
 
 
+@pytest.mark.faults
 def test_F04_killed_at_the_end_of_its_grace(rig: Rig) -> None:
     """F04: it neither ends nor drains, until gunicorn's patience is over and it is killed."""
 
@@ -181,6 +185,7 @@ def test_F04_killed_at_the_end_of_its_grace(rig: Rig) -> None:
     assert chat.sight.endings[-1].error_code == "interrupted"
 
 
+@pytest.mark.cells("postgres-gevent")
 def test_F05_a_writer_that_slept_past_its_lease_writes_no_more(rig: Rig) -> None:
     """F05: the other worker ends the answer; the sleeper meets the fence and hangs up."""
 
@@ -202,7 +207,7 @@ def test_F05_a_writer_that_slept_past_its_lease_writes_no_more(rig: Rig) -> None
     assert case.stored.messages[asleep.message_id].text == text
 
 
-@pytest.mark.cells("wal-gevent")
+@pytest.mark.faults
 def test_F07_loaded_before_the_fork(rig: Rig) -> None:
     """F07: workers that were forked from a loaded app answer apart, and call the model once."""
 

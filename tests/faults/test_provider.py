@@ -14,7 +14,11 @@ from .recorder import Person, Recorder
 from .rig import Rig, Setup, free_port
 from .viewers import API, ChatViewer, StreamViewer
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(240),
+    pytest.mark.cells("embedded-gthread"),
+]
 
 LIMITS = {
     "CHATSTREAM_FIRST_TOKEN_TIMEOUT": 3.0,

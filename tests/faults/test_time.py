@@ -17,7 +17,8 @@ HOUR = 3600.0
 BRIEF = Setup(config={"CHATSTREAM_LEASE_SECONDS": 2.0, "CHATSTREAM_SWEEP_SECONDS": 0.5})
 
 
-@pytest.mark.cells("postgres-gthread", only="postgres")
+@pytest.mark.faults
+@pytest.mark.cells(only="postgres")
 def test_F47_workers_whose_clocks_are_hours_apart(rig: Rig) -> None:
     """F47: no lease is stolen, and who died is found; the users of a file share its clock."""
 

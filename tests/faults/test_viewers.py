@@ -21,7 +21,11 @@ from .recorder import Person, Recorder
 from .rig import Rig, Server, Setup, wait_until
 from .viewers import API, PageViewer, StreamViewer, Viewer
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(180),
+    pytest.mark.cells("postgres-gevent"),
+]
 
 HOSTILE = (
     "-1",
@@ -208,7 +212,6 @@ def lags_of(near: Viewer, far: Viewer) -> list[float]:
 
 
 @pytest.mark.faults
-@pytest.mark.cells(only="")
 def test_F41_everybody_comes_back_after_a_restart(rig: Rig) -> None:
     """F41: 1,000 viewers are told the end within 30 s of a restart."""
 

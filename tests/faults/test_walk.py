@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 BRIEF = Setup(config={"CHATSTREAM_LEASE_SECONDS": 2.0, "CHATSTREAM_SWEEP_SECONDS": 0.5})
 
 
-@pytest.mark.cells("wal-gevent", "postgres-gthread")
+@pytest.mark.cells("wal-gevent")
 def test_a_walk_led_by_a_seed(rig: Rig, seed: int, is_long: bool) -> None:
     """Ask, stop, kill, pause, delete, come back, regenerate: the ten invariants hold all the time.
 
