@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -12,12 +11,12 @@ import sys
 import tarfile
 import venv
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.once import common_folder, only_one
 from tests.services import ROOT, missing
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -56,7 +55,7 @@ for name in {static!r}:
 def sdist(shared: Path) -> Path:
     """Built from a copy that has no vendored file, as in a fresh clone."""
 
-    with _only_one(shared):
+    with only_one(shared):
         return _find(shared, "*.tar.gz") or _build_sdist(shared)
 
 
@@ -64,7 +63,7 @@ def sdist(shared: Path) -> Path:
 def wheel(sdist: Path, shared: Path) -> Path:
     """Built from the sdist, in pip's isolation: npm comes from the build requirement."""
 
-    with _only_one(shared):
+    with only_one(shared):
         return _find(shared, "*.whl") or _build_wheel(sdist, shared)
 
 
@@ -72,11 +71,7 @@ def wheel(sdist: Path, shared: Path) -> Path:
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for what is built once for all processes of a run."""
 
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "packages"
-    folder.mkdir(exist_ok=True)
-
-    return folder
+    return common_folder(tmp_path_factory, "packages")
 
 
 def test_the_wheel_has_every_file_of_the_tree(wheel):
@@ -117,13 +112,6 @@ def test_the_lock_file_names_no_registry():
 
     assert "resolved" not in lock
     assert "://" not in lock
-
-
-@contextmanager
-def _only_one(shared: Path) -> Iterator[None]:
-    with (shared / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _find(shared: Path, pattern: str) -> Path | None:

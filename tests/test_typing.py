@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.once import common_folder, only_one
 from tests.services import ROOT, missing, need
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -49,14 +50,21 @@ Check = Callable[[str], list[int]]
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of an environment that has the package as a wheel would install it."""
 
-    folder = tmp_path_factory.mktemp("installed")
+    folder = common_folder(tmp_path_factory, "installed")
+
+    with only_one(folder):
+        if not (folder / "bin").exists():
+            _install(folder)
+
+    return folder / "bin" / "python"
+
+
+def _install(folder: Path) -> None:
     venv.create(folder, with_pip=False, symlinks=True)
     paths = sysconfig.get_paths(vars={"base": str(folder), "platbase": str(folder)})
     packages = Path(paths["purelib"])
     shutil.copytree(ROOT / "flask_chatstream", packages / "flask_chatstream")
     (packages / "others.pth").write_text(sysconfig.get_path("purelib"))
-
-    return folder / "bin" / "python"
 
 
 @pytest.fixture(params=["mypy", "pyright"])
@@ -82,7 +90,11 @@ def _mypy(python: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     cache = str(python.parents[1] / "cache")
     options = ["--strict", "--config-file=", "--cache-dir", cache, "--python-executable"]
 
-    return _run([sys.executable, "-m", "mypy", *options, str(python), "site_of_mine.py"], folder)
+    command = [sys.executable, "-m", "mypy", *options, str(python), "site_of_mine.py"]
+
+    # What the first has read of everything else, the next takes from the cache.
+    with only_one(python.parents[1]):
+        return _run(command, folder)
 
 
 def _pyright(python: Path, folder: Path) -> subprocess.CompletedProcess[str]:
