@@ -136,17 +136,18 @@ def test_a_stop_reaches_the_worker(site: Site, worker: Worker, model: ModelServe
 def test_a_task_that_comes_twice_is_written_once(
     site: Site, worker: Worker, model: ModelServer
 ) -> None:
-    question = prompt("tokens=20 rate=20")
-    answer, _ = begin(site, question)
+    question = prompt("tokens=20 stall=mid")
+    answer, pieces = begin(site, question)
     done = worker.log.read_text().count("succeeded")
     site.send(answer)
     wait_for(lambda: worker.has_logged("succeeded", done + 1))
     assert answer.status == "generating"
-    answer.wait(60)
+    answer.stop()
+    list(pieces)
     site.send(answer)
     wait_for(lambda: worker.has_logged("succeeded", done + 3))
 
-    assert (answer.status, answer.text) == ("completed", expected_text(20))
+    assert answer.status == "cancelled"
     assert len(calls(model, question)) == 1
     assert site.generation(answer).epoch == 1
 
@@ -158,17 +159,17 @@ def test_the_answer_of_a_killed_worker_ends_once_and_is_not_run_again(
     """RabbitMQ delivers its task again to the next worker, with that of who asked meanwhile."""
 
     site = make_site(need("rabbitmq"))
-    question = prompt("tokens=40 rate=20")
+    question = prompt("tokens=20 stall=mid")
 
     with site.work() as worker:
         answer, pieces = begin(site, question)
-        shown = next(pieces)
+        shown = answer.text
         worker.kill()
         left = site.ask(prompt("tokens=3"))
 
-    shown = shown + "".join(pieces)
+    list(pieces)
     assert (answer.status, answer.error_code) == ("error", "interrupted")
-    assert answer.text.endswith(shown)
+    assert shown and answer.text.startswith(shown)
     ended = site.generation(answer)
 
     with site.work() as worker:
@@ -193,6 +194,7 @@ def check_stop(site: Site, worker: Worker) -> None:
     """A worker that is stopped in order stores what it has, when the time for it is over."""
 
     answer, pieces = begin(site, prompt("tokens=20 stall=mid"))
+    wait_for(lambda: answer.text == expected_text(10))
     worker.leave()
     list(pieces)
 
