@@ -98,7 +98,7 @@ def _list_in_the_guide(pattern: str) -> set[str]:
 def test_every_command_is_documented_and_no_other() -> None:
     text = "\n".join(path.read_text() for path in (*DOCS.glob("*.md"), ROOT / "README.md"))
     commands = set(_leaves(chatstream.cli))
-    named = set(re.findall(r"flask chatstream (doctor|[a-z]+ [a-z]+)", text))
+    named = set(re.findall(r"flask chatstream (doctor|sweep|[a-z]+ [a-z]+)", text))
     of_the_database = _list_in_the_guide("`flask chatstream db` has.*?;")
 
     assert len(commands) > 9

@@ -7,6 +7,7 @@ from flask import Blueprint
 from .db import db_commands
 from .doctor import doctor
 from .owner import owner_commands
+from .sweep import sweep
 
 __all__ = ["register"]
 
@@ -16,5 +17,5 @@ def register(blueprint: Blueprint) -> None:
 
     blueprint.cli.help = "Commands of the chat."
 
-    for command in (db_commands, doctor, owner_commands):
+    for command in (db_commands, doctor, owner_commands, sweep):
         blueprint.cli.add_command(command)

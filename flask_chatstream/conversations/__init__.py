@@ -20,7 +20,7 @@ from .branches import (
 )
 from .continuing import find_obstacle
 from .deleting import delete_conversation
-from .expiring import expire
+from .expiring import count_expired, expire
 from .owners import (
     Deleted,
     Place,
@@ -30,6 +30,7 @@ from .owners import (
     list_places,
     move_owner,
 )
+from .placeholders import RoundMark, find_placeholders, remove_placeholders
 from .questions import check_key, check_name, check_question
 from .revocations import read_revocations, store_revocation
 from .texts import Html, join_text, read_tails, read_text, store_html
@@ -57,11 +58,13 @@ __all__ = [
     "Place",
     "Placement",
     "Reading",
+    "RoundMark",
     "Turn",
     "ask",
     "check_key",
     "check_name",
     "check_question",
+    "count_expired",
     "create_conversation",
     "delete_conversation",
     "delete_counted",
@@ -69,6 +72,7 @@ __all__ = [
     "expire",
     "find_newest",
     "find_obstacle",
+    "find_placeholders",
     "find_running",
     "get_conversation",
     "get_message",
@@ -89,6 +93,7 @@ __all__ = [
     "read_revocations",
     "read_tails",
     "read_text",
+    "remove_placeholders",
     "rename",
     "store_html",
     "store_revocation",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, func, select
+from sqlalchemy.orm import Session
 
 from flask_chatstream.models import Revocation, Submission
 from flask_chatstream.storage import now
@@ -31,3 +32,13 @@ def expire(connection: Connection) -> bool:
         connection.execute(delete(Submission).where(Submission.created_at <= batch[-1]))
 
     return len(batch) == BATCH
+
+
+def count_expired(session: Session) -> int:
+    """How many rows `expire` would remove in all."""
+
+    moment = now(session)
+    keys = select(func.count()).where(Submission.created_at < moment - KEYS_LAST)
+    revocations = select(func.count()).where(Revocation.at < moment - REVOCATIONS_LAST)
+
+    return (session.scalar(keys) or 0) + (session.scalar(revocations) or 0)

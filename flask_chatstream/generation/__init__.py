@@ -6,6 +6,7 @@ says in which process. The states and transactions are in ``docs/states.md``.
 
 from .assignment import Assignment
 from .claims import Claimed
+from .clearing import clear_journal, count_clearable
 from .display import Change, Display, Displays, Mark
 from .ends import Ended
 from .follow import Follow, Topic
@@ -19,9 +20,11 @@ from .runner import Runner
 from .runtime import Runtime
 from .seats import Seats
 from .server import watch_server
+from .sweep import AbandonRule, OrphanRule, Rule, find_candidates, sweep
 from .watch import Watch
 
 __all__ = [
+    "AbandonRule",
     "Assignment",
     "Change",
     "Claimed",
@@ -34,7 +37,9 @@ __all__ = [
     "Joined",
     "Live",
     "Mark",
+    "OrphanRule",
     "Place",
+    "Rule",
     "Runner",
     "Runtime",
     "Seats",
@@ -42,12 +47,16 @@ __all__ = [
     "Watch",
     "add_task",
     "check_runner",
+    "clear_journal",
+    "count_clearable",
     "drain",
+    "find_candidates",
     "find_mistake",
     "find_queue",
     "is_busy",
     "join",
     "list_generations",
     "remove",
+    "sweep",
     "watch_server",
 ]

@@ -34,6 +34,20 @@ def clear_journal(database: Database) -> int:
     return cleared
 
 
+def count_clearable(database: Database) -> int:
+    """How many rows `clear_journal` would remove."""
+
+    if not is_appended(database.dialect):
+        return 0
+
+    with database.read() as session:
+        front = _front(session.connection())
+        id = database.journal.c.id
+        count = select(func.count()).where(id >= front.start, id < front.stop)
+
+        return session.scalar(count) or 0
+
+
 def _clear(connection: Connection) -> int:
     front = _front(connection)
 

@@ -11,7 +11,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from flask_chatstream.conversations import expire
+from flask_chatstream.conversations import RoundMark, expire, remove_placeholders
 from flask_chatstream.storage import find_blocking
 
 from .audience import touch
@@ -41,6 +41,7 @@ class Upkeep:
         self._trusted = time.monotonic() + settings.lease_seconds / 3
         self._renewed = 0.0
         self._expired = 0.0
+        self._round = RoundMark()
         often, seldom = lambda: WATCH_SECONDS, lambda: settings.sweep_seconds
         self._holding = Loop(runtime, self.hold, often, self._distrust)
         self._watching = Loop(runtime, self.watch, often, self._distrust)
@@ -180,3 +181,6 @@ class Upkeep:
 
             while runtime.database.write(expire):
                 pass
+
+            _, following = remove_placeholders(runtime.database, self._round)
+            self._round = following or RoundMark()
