@@ -137,8 +137,8 @@ class Site:
             channel = connection.default_channel
             channel.queue_delete(self.name)
 
-            for exchange in ("", ".control.pidbox", ".events", ".control"):
-                channel.exchange_delete(f"{self.name}{exchange}")
+            for form in ("{}", "{}.events", "{}.control.pidbox", "reply.{}.control.pidbox"):
+                channel.exchange_delete(form.format(self.name))
 
     def _clear_redis(self) -> None:
         with suppress(redis.ConnectionError), redis.Redis.from_url(self.broker) as client:
