@@ -7,14 +7,13 @@ The database is touched by the first chat request, and a forked child starts ove
 
 from __future__ import annotations
 
-import logging
 import threading
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from flask import Flask, current_app, has_request_context
+from flask import Flask, current_app
 from sqlalchemy import Engine
 
 from . import migrate
@@ -22,16 +21,15 @@ from .addresses import Addresses
 from .announcer import Announcer
 from .config import load_settings
 from .errors import ConfigurationError
-from .generation import Assignment, Displays, Place, Runtime, add_task, check_runner, find_mistake
+from .generation import Assignment, Displays, Place, Runtime, add_task, check_runner
 from .host import find_engine, find_metadatas, warn_of_open_session
 from .mounts import Mount, Routings
 from .process import Process
 from .providers import Provider
 from .providers.routing import Routing
+from .standing import Standing
 from .storage import Database
 from .wake import find_bus
-
-logger = logging.getLogger(__name__)
 
 
 class State:
@@ -46,10 +44,7 @@ class State:
         self._on_bind = on_bind
         self.addresses = Addresses()
         self._lock = threading.Lock()
-        self._is_settled = False
-        self._is_judged = False
-        #: What keeps the chat out of service, in words for the site's people; None when it is well.
-        self.mistake: str | None = None
+        self.standing = Standing()
         self._engine: tuple[Engine, bool] | None = None
         self._process: Process | None = None
         #: Whether log-ins and log-outs of the site's users are heard of.
@@ -85,48 +80,21 @@ class State:
         this is called. What is mended before the first request is taken up.
         """
 
-        if self._is_settled:
+        if self.standing.is_settled:
             migrate.hide_from_autogenerate()
         else:
             self.meet_host()
 
             with self._lock:
-                if not self._is_settled:
+                if not self.standing.is_settled:
                     self._settle()
 
-        if not self._is_judged and has_request_context():
-            self._judge_process()
-
-        if self.mistake is not None:
-            raise ConfigurationError(self.mistake)
+        self.standing.judge_process(self.app, self.settings.runner)
+        self.standing.check()
 
     def _settle(self) -> None:
-        before, self.mistake = self.mistake, None
         self._on_bind(self.app, self)
-
-        try:
-            self._take_host()
-        except ConfigurationError as error:
-            self._note(str(error), before)
-        except Exception as error:  # whatever an extension of the host's does
-            self._note(f"The chat cannot be set up here: {error!r}", before, error)
-
-        self._is_settled = self.mistake is None or has_request_context()
-
-    def _judge_process(self) -> None:
-        """Whether answers can run in what is asked for; commands and tests run in anything."""
-
-        self._is_judged = True
-        words = find_mistake(self.settings.runner)
-
-        if words is not None and not self.app.testing:
-            self._note(words, self.mistake)
-
-    def _note(self, words: str, before: str | None, cause: Exception | None = None) -> None:
-        self.mistake = words
-
-        if words != before:
-            logger.error("The chat is out of service. %s", words, exc_info=cause)
+        self.standing.settle(self._take_host)
 
     def _take_host(self) -> None:
         self.settings = load_settings(self.app.config)
@@ -185,8 +153,7 @@ class State:
         return process
 
     def _start_over(self) -> Process:
-        if self.mistake is not None:
-            raise ConfigurationError(self.mistake)
+        self.standing.check()
 
         if self._engine is None:
             raise RuntimeError("The chat is not bound yet: push an app context first.")

@@ -48,7 +48,7 @@ def add_globals(app: Flask, state: State) -> None:
 
 
 def _render(state: State, template: str, mount: str | None, view: str, **values: Any) -> Markup:
-    if state.mistake is not None:
+    if state.standing.mistake is not None:
         return Markup("")
 
     if state.settings.anonymous == "hidden" and view != "page" and not _is_known(state, mount):
