@@ -11,11 +11,12 @@ from sqlalchemy import create_engine, insert, text, update
 from sqlalchemy.exc import IntegrityError
 
 from flask_chatstream.concurrency import spawn
-from flask_chatstream.generation import groups, journal
+from flask_chatstream.generation import groups, journal, stream
 from flask_chatstream.generation.claims import claim
 from flask_chatstream.generation.ends import Outcome, end
 from flask_chatstream.generation.groups import Row, write_group
-from flask_chatstream.generation.journal import MAX_ROW, Fenced, StorageLost
+from flask_chatstream.generation.journal import MAX_ROW
+from flask_chatstream.generation.stream import Fenced, StorageLost
 from flask_chatstream.models import Generation
 from tests.engines import end_connections
 from tests.waiting import wait_for
@@ -87,11 +88,11 @@ def test_nothing_is_shown_that_is_not_committed(worker):
 def test_many_streams_share_groups_and_keep_apart(worker):
     opened = [open_running(worker) for _ in range(8)]
 
-    def write(n, stream):
+    def write(n, one):
         for k in range(50):
-            stream.append(f"<{n}:{k}>")
+            one.append(f"<{n}:{k}>")
 
-        stream.flush()
+        one.flush()
 
     threads = [
         threading.Thread(target=write, args=(n, running.stream))
@@ -164,7 +165,7 @@ def test_a_big_delta_is_cut_into_rows(worker):
 
 
 def test_a_stream_far_ahead_of_the_database_waits(worker, monkeypatch):
-    monkeypatch.setattr(journal, "MAX_PENDING", 100)
+    monkeypatch.setattr(stream, "MAX_PENDING", 100)
     asked, running = open_running(worker)
 
     for _ in range(20):

@@ -23,7 +23,8 @@ for runner in ("auto", "gevent", "thread"):
     client = app.test_client()
     assert client.get("/").text == "the site"
     state = app.extensions["chatstream"]
-    print(runner, client.get("/chat/").status_code, state.standing.mistake or state.place.placement.runner)
+    found = state.standing.mistake or state.place.placement.runner
+    print(runner, client.get("/chat/").status_code, found)
     state.close()
 """
 

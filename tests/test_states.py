@@ -89,11 +89,11 @@ def test_no_transaction_leaves_an_end(worker, first, second):
 
 def test_every_setting_and_constant_of_the_page_holds():
     from flask_chatstream.config import Settings
-    from flask_chatstream.generation import journal, upkeep
+    from flask_chatstream.generation import journal, stream, upkeep
 
     assert f"tried for {journal.GIVE_UP_SECONDS:.0f} s" in PAGE
     assert f"{journal.HELD_PAUSE * 1000:.0f} ms later" in PAGE
     assert f"above {journal.MAX_ROW // 1024} kB" in PAGE
-    assert f"exceeds {journal.MAX_PENDING // 1024} kB" in PAGE
+    assert f"exceeds {stream.MAX_PENDING // 1024} kB" in PAGE
     assert upkeep.WATCH_SECONDS == 0.5 and "twice a second" in PAGE
     assert f"every {Settings().sweep_seconds:.0f} s" in PAGE

@@ -17,7 +17,7 @@ import gevent
 
 from flask_chatstream.conversations import Ask, Turn, ask, read_text
 from flask_chatstream.generation.claims import claim
-from flask_chatstream.generation.runtime import Running
+from flask_chatstream.generation.running import Running
 from flask_chatstream.state import State
 
 from .site import make_app, parse

@@ -12,7 +12,8 @@ monkey.patch_all()
 
 from gevent.pywsgi import WSGIServer
 
-from flask_chatstream.generation.journal import Journal, Stream
+from flask_chatstream.generation.journal import Journal
+from flask_chatstream.generation.stream import Stream
 
 from .site import make_app, parse
 

@@ -19,7 +19,8 @@ from .server import get_server
 from .sweep import INTERRUPTED
 
 if TYPE_CHECKING:
-    from .runtime import Running, Runtime
+    from .running import Running
+    from .runtime import Runtime
 
 #: How long an answer that is broken off has to store its last words and its end, in seconds.
 LAST_WORDS = 1.0

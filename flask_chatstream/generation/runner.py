@@ -33,10 +33,11 @@ from flask_chatstream.storage import now
 from .assignment import Assignment, find_assignment
 from .claims import Claimed, claim
 from .ends import Outcome
-from .journal import Fenced, StorageLost
 from .overlap import Overlap
 from .reply import Reply
-from .runtime import Running, Runtime
+from .running import Running
+from .runtime import Runtime
+from .stream import Fenced, StorageLost
 from .sweep import INTERRUPTED
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 
 from flask_chatstream.concurrency import Tasks
 from flask_chatstream.config import Settings
@@ -21,15 +20,16 @@ from flask_chatstream.wake import Hint, Wake, find_bus
 from .audience import Audience
 from .claims import Claimed
 from .ends import Ended, Outcome, end, end_message
-from .follow import Follow, Topic
+from .follow import Follow
 from .identity import identify
-from .journal import Fenced, Journal, Stream
+from .journal import Journal
 from .leaving import Leaving
-from .live import Live
 from .poller import Poller
 from .revoking import Revocations
+from .running import Running
 from .seats import Seats
 from .server import get_server
+from .stream import Fenced, Stream
 from .sweep import sweep
 from .upkeep import Upkeep
 
@@ -40,35 +40,6 @@ END_SECONDS = 600.0
 #: How long a close waits for tasks that are at work.
 CLOSE_SECONDS = 5.0
 CANCELLED = Outcome("cancelled")
-
-
-@dataclass(eq=False)
-class Running:
-    """A generation that this process writes."""
-
-    claimed: Claimed
-    live: Live
-    cancellation: Cancellation
-    stream: Stream
-    topic: Topic
-    #: When its provider last said something, on this process's monotonic clock.
-    moved_at: float = field(default_factory=time.monotonic)
-    has_begun: bool = False
-    #: Broken off because this process is leaving; its runner says so at the end.
-    is_interrupted: bool = False
-
-    def move(self) -> None:
-        """Its provider has said something."""
-
-        self.moved_at = time.monotonic()
-        self.has_begun = True
-
-    def is_moving(self, settings: Settings) -> bool:
-        """Whether it goes on, as far as the limits say that every provider must keep."""
-
-        silence = settings.idle_timeout if self.has_begun else settings.first_token_timeout
-
-        return time.monotonic() - self.moved_at < silence + settings.lease_seconds
 
 
 class Runtime:
@@ -135,7 +106,7 @@ class Runtime:
 
         live = self.follow.open(claimed)
         cancellation = Cancellation()
-        stream = Stream(self.journal, live, claimed.epoch, cancellation.cancel)
+        stream = Stream(self.journal.append, live, claimed.epoch, cancellation.cancel)
         topic = self.follow.topic(claimed.conversation_id)
         running = Running(claimed, live, cancellation, stream, topic)
         self._running[claimed.generation_id] = running

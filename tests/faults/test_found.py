@@ -12,7 +12,7 @@ from flask_chatstream.concurrency import Pulse
 from flask_chatstream.generation import Displays, Live
 from flask_chatstream.generation.claims import claim
 from flask_chatstream.generation.display import Mark
-from flask_chatstream.generation.journal import Stream
+from flask_chatstream.generation.stream import Stream
 from flask_chatstream.sse import Decoder
 from flask_chatstream.views.api.stream import Source, _frames
 from tests.workers import Worker
@@ -80,7 +80,7 @@ def test_last_words_that_a_reader_told_first_do_not_hold_up_the_end(
     claimed = worker.database.write(claim, generation_id, worker.runtime.worker, 15.0)
     assert claimed is not None
     live = MarkedLive(generation_id, claimed.message_id, claimed.conversation_id, 0, Pulse())
-    stream = Stream(worker.runtime.journal, live, claimed.epoch, lambda: None)
+    stream = Stream(worker.runtime.journal.append, live, claimed.epoch, lambda: None)
     reader = Reader(live)
 
     worker.database.writer.submit(reader)
