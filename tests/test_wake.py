@@ -17,6 +17,7 @@ from sqlalchemy import create_engine, make_url
 from flask_chatstream.errors import ConfigurationError
 from flask_chatstream.wake import Bus, Hint, Wake, find_bus
 from flask_chatstream.wake import proof as proof_module
+from flask_chatstream.wake import wake as wake_module
 from flask_chatstream.wake.hints import decode_message, encode_hint, encode_proof
 from flask_chatstream.wake.proof import Proof
 from tests.engines import end_connections
@@ -159,6 +160,18 @@ def test_a_pooler_that_delivers_nothing_is_not_trusted(
         assert not wake.is_trusted
         wake.close()
         engine.dispose()
+
+
+def test_a_close_does_not_wait_for_the_listeners_next_look(
+    bus: Bus, make_wake: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wake_module, "LISTEN_SECONDS", 60.0)
+    wake, _ = make_wake(bus)
+    wait_for(lambda: wake.is_trusted)
+    started = time.monotonic()
+    wake.close()
+
+    assert time.monotonic() - started < wake_module.CLOSE_SECONDS
 
 
 def test_all_ends_when_nobody_hears_any_more(bus: Bus) -> None:

@@ -180,6 +180,10 @@ class Wake:
                 self._kick.clear()
                 self._flush(sender)
 
+        # The listener would wait for its next look to learn that all is over.
+        with suppress(Exception):
+            sender.send(encode_proof(self._name, self._proof.begin()))
+
     def _prove(self, sender: Sender) -> None:
         if self._proof.is_overdue():
             self._doubt("they are sent and not delivered")
