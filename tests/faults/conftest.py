@@ -24,6 +24,7 @@ CELLS = ("wal-gevent", "embedded-gthread", "postgres-gevent", "postgres-gthread"
 #: What a test can be held to with ``cells(only=...)``.
 KINDS = {"sqlite": ("embedded", "wal"), "postgres": ("postgres",), "": DATABASES}
 _ID = re.compile(r"F\d\d")
+_ENDS = ("passed", "failed", "error")
 FIXTURES = {"rig": "function", "pair": "package"}
 
 
@@ -77,12 +78,14 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.C
     if not (cell := config.getoption("--cells")):
         return
 
-    found = {name: terminalreporter.stats.get(name, []) for name in ("passed", "failed", "error")}
-    ids = {name: {id for r in reports for id in _ID.findall(r.nodeid)} for name, reports in
-           found.items()}  # fmt: skip
+    ids = {name: _ids(terminalreporter.stats.get(name, [])) for name in _ENDS}
     bad = ids["failed"] | ids["error"]
     words = f"{len(ids['passed'] - bad)} faults hold, {len(bad)} do not {' '.join(sorted(bad))}"
     terminalreporter.write_line(f"{cell}: {words}".rstrip())
+
+
+def _ids(reports: list[pytest.TestReport]) -> set[str]:
+    return {id for r in reports for id in _ID.findall(r.nodeid.partition("[")[0])}
 
 
 @pytest.fixture
@@ -98,7 +101,10 @@ def seed(pytestconfig: pytest.Config) -> int:
 
     given: int | None = pytestconfig.getoption("--seed")
 
-    return random.SystemRandom().randrange(2**32) if given is None else given
+    seed = random.SystemRandom().randrange(2**32) if given is None else given
+    print(f"--seed {seed}")
+
+    return seed
 
 
 @dataclass(frozen=True)

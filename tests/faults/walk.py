@@ -46,6 +46,9 @@ class Asker(ChatViewer):
         if exchange.status != 409:
             return super()._checked(exchange, pieces)
 
+        for _ in pieces:
+            pass
+
         self._left.set()
 
         return None
