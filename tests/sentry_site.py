@@ -23,6 +23,7 @@ from flask_chatstream.providers import Cancellation, ChatRequest
 from flask_chatstream.providers.openai_chat import OpenAIChat
 from tests.fakes.behaviour import Behaviour
 from tests.fakes.model_server import ModelServer
+from tests.queued_site import init_celery
 from tests.waiting import wait_for
 
 TEXT, KEY = "-".join(("canary", "text")), "sk-" + "-".join(("canary", "key"))
@@ -70,9 +71,9 @@ def fail(app: Flask, **ids: Any) -> None:
     raise LookupError(text)
 
 
-def make_app(folder: str, *chats: ChatStream) -> Flask:
+def make_app(folder: str, *chats: ChatStream, **config: Any) -> Flask:
     app = Flask("shop", instance_path=folder)
-    app.config.update(SECRET_KEY="for tests only", CHATSTREAM_AUTO_UPGRADE=True)
+    app.config.update(SECRET_KEY="for tests only", CHATSTREAM_AUTO_UPGRADE=True, **config)
 
     for chat in chats:
         app.register_blueprint(chat, url_prefix=f"/{chat.name}")
@@ -114,9 +115,22 @@ def main(folder: str) -> None:
     state.runtime.tasks.spawn(fail, app)
     wait_for(lambda: not any("fail" in t.name for t in threading.enumerate()))
     state.close()
+    fail_in_a_queue(f"{folder}/queue")
     sentry_sdk.flush()
     events = [e for raw in sent for e in Envelope.deserialize(raw).items if e.type == "event"]
     print(json.dumps({"events": [e.payload.json for e in events], "leaks": find_leaks()}))
+
+
+def fail_in_a_queue(folder: str) -> None:
+    """The same in a task of Celery's."""
+
+    celery = {"broker_url": "memory://", "task_always_eager": True}
+    queued = ChatStream("queued", provider=Failing())
+    app = make_app(folder, queued, CHATSTREAM_RUNNER="celery", CELERY=celery)
+    init_celery(app)
+    question = {"message": TEXT, "stream": False}
+    assert app.test_client().post("/queued/api/v1/chat", json=question).status_code == 502
+    app.extensions["chatstream"].close()
 
 
 def find_leaks() -> list[str]:

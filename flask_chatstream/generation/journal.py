@@ -17,6 +17,7 @@ from itertools import count
 
 from sqlalchemy import Connection, func, select
 
+from flask_chatstream.failures import name_ids
 from flask_chatstream.models import Generation
 from flask_chatstream.storage import Database
 from flask_chatstream.wake import Wake
@@ -186,7 +187,8 @@ class Journal:
     def _give_up(self) -> None:
         streams = self._streams
         self._rows, self._streams, self._failing_since = [], {}, None
-        logger.error("The chat's database took nothing for %d seconds.", GIVE_UP_SECONDS)
+        words = "The chat's database took nothing for %d seconds."
+        logger.error(words, GIVE_UP_SECONDS, extra=name_ids(generation_ids=sorted(streams)))
 
         for stream in streams.values():
             stream.lose(StorageLost)
