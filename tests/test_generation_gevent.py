@@ -26,6 +26,7 @@ TESTS = {
         "conversations_asking.py::test_one_submit_twenty_times_at_once_makes_one_pair",
         "conversations_texts.py::test_text_read_while_it_is_written_and_folded_only_grows",
         "generation_runner.py::test_any_failure_ends_it_as_internal",
+        "providers_openai_chat.py::test_time_limits",
         "generation_sweep.py::test_many_sweepers_make_one_end",
         "generation_sweep.py::test_the_background_work_keeps_the_living_alive",
     ),

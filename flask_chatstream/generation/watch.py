@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
+from flask_chatstream.alarm import Alarm, find_alarm
+
 from .follow import Topic
 from .runtime import Runtime
 
@@ -25,7 +27,7 @@ class Watch:
             while not watch.is_over and not watch.is_sent_away(generation_id):
                 change = watch.mark()
                 ...
-                change.wait(watch.left())
+                watch.wait(change)
     """
 
     topic: Topic
@@ -38,6 +40,7 @@ class Watch:
         self._seen = 0
         self._is_seated = False
         self._is_counted = False
+        self._alarm: Alarm | None = None
 
     def __enter__(self) -> Watch:
         return self
@@ -64,6 +67,7 @@ class Watch:
         """
 
         self.topic = self._runtime.follow.topic(conversation_id)
+        self._alarm = find_alarm(self.topic.beat)
 
         if version is not None:
             self.topic.read(version)
@@ -84,6 +88,9 @@ class Watch:
     def close(self) -> None:
         """Be counted no longer, and leave the seat."""
 
+        if self._alarm is not None:
+            self._alarm.close()
+
         if self._is_counted:
             self._is_counted = False
             self.topic.leave()
@@ -97,6 +104,19 @@ class Watch:
         """The next change; take it before looking."""
 
         return self.topic.mark()
+
+    def wait(self, change: threading.Event, most: float | None = None) -> bool:
+        """Wait for a marked change, ``most`` seconds at most; false when the time was over."""
+
+        left, alarm = self.left(most), self._alarm
+
+        if alarm is None or left is None:
+            return change.wait(left)
+
+        alarm.put_off(left)
+        change.wait()
+
+        return not alarm.has_rung
 
     def look(self) -> None:
         """What has changed until now is about to be read."""

@@ -47,7 +47,7 @@ class Exchange:
         """
 
         self.let_go()
-        self._held = self._cancellation.on_cancel(partial(_shut_down, sock))
+        self._held = self._cancellation.on_cancel(partial(shut_down, sock))
         self.check()
 
     def let_go(self) -> None:
@@ -92,7 +92,9 @@ class Exchange:
 current_exchange: ContextVar[Exchange | None] = ContextVar("current_exchange", default=None)
 
 
-def _shut_down(sock: socket.socket) -> None:
+def shut_down(sock: socket.socket) -> None:
+    """Break a socket off under whoever reads it, in any thread."""
+
     # The plain method: a TLS socket's own one drops its TLS state under the reader's feet, and
     # close() would leave a reader in another thread blocked.
     with suppress(OSError):

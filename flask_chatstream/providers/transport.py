@@ -10,12 +10,15 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator
+from functools import partial
 from time import monotonic
 from types import ModuleType
 from typing import Any
 
+from flask_chatstream.alarm import find_alarm
+
 from .base import Cancellation, Timeouts
-from .exchange import Exchange, current_exchange
+from .exchange import Exchange, current_exchange, shut_down
 from .http1 import Body, Head, HeadReader, ProtocolError, make_body
 
 _READ_SIZE = 16 * 1024
@@ -115,6 +118,7 @@ class _Reader:
         self.httpx = httpx
         self._sock = sock
         self._exchange = exchange
+        self._alarm = find_alarm(partial(shut_down, sock))
 
     def send(self, message: bytes) -> None:
         self._sock.settimeout(self._exchange.limit())
@@ -127,6 +131,9 @@ class _Reader:
         except OSError:
             # A server that refuses may answer and close before it has read everything.
             self._exchange.check()
+
+        if self._alarm is not None:
+            self._sock.settimeout(None)
 
     def read_head(self) -> tuple[Head, bytes]:
         reader = HeadReader()
@@ -144,22 +151,39 @@ class _Reader:
         exchange = self._exchange
 
         try:
-            self._sock.settimeout(exchange.limit())
+            self._limit(exchange.limit())
             data = self._sock.recv(_READ_SIZE)
-        except TimeoutError as error:
-            exchange.check()
-            raise self.httpx.ReadTimeout("the server is silent") from error
         except OSError as error:
             exchange.check()
+            self._check_silence(error)
             raise self.httpx.ReadError(f"{type(error).__name__}: {error}") from error
 
         # A socket that was shut down ends like one that the peer closed.
         if exchange.cancelled:
             exchange.check()
 
+        if not data:
+            self._check_silence()
+
         return data
 
+    def _check_silence(self, error: OSError | None = None) -> None:
+        """Raise `ReadTimeout` when the read ended because its time was over."""
+
+        if isinstance(error, TimeoutError) or (self._alarm is not None and self._alarm.has_rung):
+            self._exchange.check()
+            raise self.httpx.ReadTimeout("the server is silent") from error
+
+    def _limit(self, seconds: float) -> None:
+        if self._alarm is None:
+            self._sock.settimeout(seconds)
+        else:
+            self._alarm.put_off(seconds)
+
     def close(self) -> None:
+        if self._alarm is not None:
+            self._alarm.close()
+
         _drop(self._sock, self._exchange)
 
 

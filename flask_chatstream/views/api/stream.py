@@ -177,7 +177,7 @@ def _frames(door: Door, source: Source, first: bytes) -> Iterator[bytes]:
             return
         elif door.watch.is_sent_away(live.generation_id):
             return
-        elif not change.wait(door.watch.left(HEARTBEAT_SECONDS)):
+        elif not door.watch.wait(change, HEARTBEAT_SECONDS):
             yield HEARTBEAT
 
 
