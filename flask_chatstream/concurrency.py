@@ -1,4 +1,4 @@
-"""Greenlets in a patched process, threads elsewhere: the one file that knows gevent.
+"""Greenlets in a patched process, threads elsewhere: with `alarm` all that knows gevent.
 
 Everything above is written with `threading`'s primitives, which gevent replaces when the host
 patches its process. What differs is here: how a task is started, and how C code that blocks is
