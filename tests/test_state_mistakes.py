@@ -24,7 +24,7 @@ from tests.hosts import API, HTML, HTMX, chat
 from tests.services import ROOT
 from tests.waiting import wait_for
 
-LOGGER = "flask_chatstream.state"
+LOGGER = "flask_chatstream.standing"
 MISTAKES = {
     "provider": ({"CHATSTREAM_PROVIDER": "nope"}, "There is no provider 'nope'"),
     "bind": ({"CHATSTREAM_DATABASE_BIND": "chats"}, "is 'chats'; binds are None"),
