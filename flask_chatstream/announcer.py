@@ -10,7 +10,7 @@ from blinker import NamedSignal
 from flask import Flask, current_app
 
 from . import signals
-from .generation import Ended
+from .lifecycle import Ended
 
 
 class Announcer:

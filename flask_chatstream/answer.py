@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from .conversations import Ask, Branch, Reading, check_name, get_conversation, read_messages
 from .errors import Conflict, NotFound
-from .generation import Live, Watch, join
+from .following import Live
+from .generation import Watch, join
 from .state import State
 from .submit import submit
 

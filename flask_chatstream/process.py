@@ -8,8 +8,10 @@ from collections.abc import Callable
 from flask import Flask
 
 from .config import Settings
-from .generation import Displays, Ended, Here, Place, Runner, Runtime, find_queue
+from .following import Displays
+from .generation import Here, Place, Runner, Runtime, find_queue
 from .generation.runner import Desk
+from .lifecycle import Ended
 from .storage import Database
 
 

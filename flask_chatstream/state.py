@@ -21,8 +21,10 @@ from .addresses import Addresses
 from .announcer import Announcer
 from .config import load_settings
 from .errors import ConfigurationError
-from .generation import Assignment, Displays, Place, Runtime, add_task, check_runner
+from .following import Displays
+from .generation import Place, Runtime, add_task, check_runner
 from .host import find_engine, find_metadatas, warn_of_open_session
+from .lifecycle import Assignment
 from .mounts import Mount, Routings
 from .process import Process
 from .providers import Provider

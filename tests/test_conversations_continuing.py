@@ -14,10 +14,11 @@ import pytest
 from flask_chatstream.conversations import Ask, Asked, Placement, ask, read_leaf
 from flask_chatstream.errors import Conflict, NotFound, ProviderError
 from flask_chatstream.events import Finished, ReasoningDelta, Usage
-from flask_chatstream.generation import End, join
-from flask_chatstream.generation.claims import claim
-from flask_chatstream.generation.ends import Outcome, end
-from flask_chatstream.generation.sweep import INTERRUPTED
+from flask_chatstream.following import End
+from flask_chatstream.generation import join
+from flask_chatstream.lifecycle.claims import claim
+from flask_chatstream.lifecycle.ends import Outcome, end
+from flask_chatstream.lifecycle.sweep import INTERRUPTED
 from flask_chatstream.providers.scripted import Pause
 from tests.services import ROOT
 from tests.waiting import wait_for

@@ -22,7 +22,7 @@ from flask_chatstream.conversations import (
 )
 from flask_chatstream.conversations.branches import path_to
 from flask_chatstream.errors import NotFound
-from flask_chatstream.generation.ends import Outcome, end
+from flask_chatstream.lifecycle.ends import Outcome, end
 from flask_chatstream.models import Message
 from tests.test_generation_journal import open_running
 

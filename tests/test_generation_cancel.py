@@ -9,8 +9,9 @@ import pytest
 from flask_chatstream.conversations import Turn
 from flask_chatstream.errors import NotFound, StorageUnavailable
 from flask_chatstream.events import Finished, TextDelta, Usage
-from flask_chatstream.generation import End, upkeep
-from flask_chatstream.generation.ends import Outcome, end
+from flask_chatstream.following import End
+from flask_chatstream.generation import upkeep
+from flask_chatstream.lifecycle.ends import Outcome, end
 from flask_chatstream.providers.scripted import Pause
 from tests.waiting import wait_for
 from tests.workers import check_counters

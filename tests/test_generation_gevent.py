@@ -18,7 +18,7 @@ sys.exit(pytest.main(sys.argv[1:]))
 #: Whole modules, and tests of modules of which the others say nothing about greenlets.
 TESTS = {
     "journal": ("storage_writer.py", "generation_journal.py", "generation_waking.py"),
-    "stops": ("generation_cancel.py", "generation_follow.py"),
+    "stops": ("generation_cancel.py", "following_follow.py"),
     "single": (
         "storage_database.py::test_a_lock_of_another_process_is_waited_for_and_stalls_nobody",
         "storage_database.py::test_writes_from_many_threads_all_arrive",
@@ -27,8 +27,8 @@ TESTS = {
         "conversations_texts.py::test_text_read_while_it_is_written_and_folded_only_grows",
         "generation_runner.py::test_any_failure_ends_it_as_internal",
         "providers_openai_chat.py::test_time_limits",
-        "generation_sweep.py::test_many_sweepers_make_one_end",
-        "generation_sweep.py::test_the_background_work_keeps_the_living_alive",
+        "lifecycle_sweep.py::test_many_sweepers_make_one_end",
+        "lifecycle_sweep.py::test_the_background_work_keeps_the_living_alive",
     ),
 }
 

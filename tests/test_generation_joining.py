@@ -9,9 +9,10 @@ import pytest
 
 from flask_chatstream.conversations import create_conversation, delete_conversation, read_leaf
 from flask_chatstream.errors import NotFound
-from flask_chatstream.generation import End, join, list_generations, remove
-from flask_chatstream.generation.claims import claim
-from flask_chatstream.generation.ends import Outcome
+from flask_chatstream.following import End
+from flask_chatstream.generation import join, list_generations, remove
+from flask_chatstream.lifecycle.claims import claim
+from flask_chatstream.lifecycle.ends import Outcome
 from flask_chatstream.models import Generation
 from tests.test_generation_journal import open_running
 

@@ -11,12 +11,13 @@ from sqlalchemy import create_engine, insert, text, update
 from sqlalchemy.exc import IntegrityError
 
 from flask_chatstream.concurrency import spawn
-from flask_chatstream.generation import groups, journal, stream
-from flask_chatstream.generation.claims import claim
-from flask_chatstream.generation.ends import Outcome, end
-from flask_chatstream.generation.groups import Row, write_group
+from flask_chatstream.generation import journal, stream
 from flask_chatstream.generation.journal import MAX_ROW
 from flask_chatstream.generation.stream import Fenced, StorageLost
+from flask_chatstream.lifecycle import groups
+from flask_chatstream.lifecycle.claims import claim
+from flask_chatstream.lifecycle.ends import Outcome, end
+from flask_chatstream.lifecycle.groups import Row, write_group
 from flask_chatstream.models import Generation
 from tests.engines import end_connections
 from tests.waiting import wait_for

@@ -12,8 +12,9 @@ from gevent import GreenletExit, Timeout
 from flask_chatstream.conversations import delete_conversation
 from flask_chatstream.errors import ProviderError, StorageUnavailable
 from flask_chatstream.events import Finished, ReasoningDelta, TextDelta, Usage
-from flask_chatstream.generation import End, journal
-from flask_chatstream.generation.claims import claim
+from flask_chatstream.following import End
+from flask_chatstream.generation import journal
+from flask_chatstream.lifecycle.claims import claim
 from flask_chatstream.providers.scripted import Pause
 from tests.waiting import wait_for
 from tests.workers import check_counters

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from flask_chatstream.conversations import rename
-from flask_chatstream.generation import End, Watch, poller, upkeep
+from flask_chatstream.following import End, poller
+from flask_chatstream.generation import Watch, upkeep
 from flask_chatstream.providers.scripted import Pause
 from tests.services import need
 from tests.waiting import wait_for

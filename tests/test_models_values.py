@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from flask_chatstream.conversations import create_conversation, find_newest, list_conversations
 from flask_chatstream.errors import InvalidRequest
-from flask_chatstream.generation.groups import Row, write_group
+from flask_chatstream.lifecycle.groups import Row, write_group
 from flask_chatstream.models import (
     Conversation,
     Folder,

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from flask_chatstream.errors import PROVIDER_CODES
-from flask_chatstream.generation.ends import Outcome, end
+from flask_chatstream.lifecycle.ends import Outcome, end
 from flask_chatstream.models import ACTIVE, Base, Generation, Message
 from tests.services import ROOT
 

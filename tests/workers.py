@@ -11,8 +11,9 @@ from sqlalchemy.pool import QueuePool
 
 from flask_chatstream.config import Settings
 from flask_chatstream.conversations import Ask, Asked, Placement, Turn, ask, read_text
-from flask_chatstream.generation import Assignment, Ended, Here, Runner, Runtime
+from flask_chatstream.generation import Here, Runner, Runtime
 from flask_chatstream.generation.running import Running
+from flask_chatstream.lifecycle import Assignment, Ended
 from flask_chatstream.models import Conversation, Generation, Message, metadata_for
 from flask_chatstream.providers import Provider
 from flask_chatstream.providers.scripted import ScriptedProvider

@@ -16,8 +16,8 @@ import time
 import gevent
 
 from flask_chatstream.conversations import Ask, Turn, ask, read_text
-from flask_chatstream.generation.claims import claim
 from flask_chatstream.generation.running import Running
+from flask_chatstream.lifecycle.claims import claim
 from flask_chatstream.state import State
 
 from .site import make_app, parse

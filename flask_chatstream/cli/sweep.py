@@ -14,7 +14,7 @@ from flask_chatstream.conversations import (
     find_placeholders,
     remove_placeholders,
 )
-from flask_chatstream.generation import (
+from flask_chatstream.lifecycle import (
     AbandonRule,
     OrphanRule,
     Rule,
@@ -22,7 +22,7 @@ from flask_chatstream.generation import (
     count_clearable,
     find_candidates,
 )
-from flask_chatstream.generation import sweep as sweep_generations
+from flask_chatstream.lifecycle import sweep as sweep_generations
 from flask_chatstream.state import State, get_state
 from flask_chatstream.storage import Database
 

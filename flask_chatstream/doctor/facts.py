@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from flask_chatstream.concurrency import is_patched
-from flask_chatstream.generation.seats import most_streams
+from flask_chatstream.following import most_streams
 from flask_chatstream.generation.server import NOTHING, get_server
 from flask_chatstream.state import State
 from flask_chatstream.storage import find_blocking

@@ -13,9 +13,9 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from flask_chatstream.conversations import Branch, Reading
+from flask_chatstream.following import Live
 from flask_chatstream.models import ACTIVE, Generation
 
-from .live import Live
 from .runtime import Runtime
 
 #: How often a conversation is read in which other answers begin meanwhile.

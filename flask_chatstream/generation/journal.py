@@ -18,11 +18,11 @@ from itertools import count
 from sqlalchemy import Connection, func, select
 
 from flask_chatstream.failures import name_ids
+from flask_chatstream.lifecycle import Row, Written, write_group
 from flask_chatstream.models import Generation
 from flask_chatstream.storage import Database
 from flask_chatstream.wake import Wake
 
-from .groups import Row, Written, write_group
 from .stream import Fenced, StorageLost, Stream
 
 logger = logging.getLogger(__name__)

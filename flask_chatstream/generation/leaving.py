@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from flask_chatstream.errors import StorageUnavailable
+from flask_chatstream.lifecycle import INTERRUPTED
 
 from .server import get_server
-from .sweep import INTERRUPTED
 
 if TYPE_CHECKING:
     from .running import Running

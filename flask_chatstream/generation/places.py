@@ -13,11 +13,11 @@ from flask_chatstream.concurrency import is_patched
 from flask_chatstream.config import Settings
 from flask_chatstream.conversations import Placement
 from flask_chatstream.errors import ConfigurationError, StorageUnavailable
+from flask_chatstream.lifecycle import unclaimed
 from flask_chatstream.storage.engine import is_temporary
 
 from .queue import Queue, find_celery
 from .runtime import Runtime
-from .sweep import unclaimed
 
 logger = logging.getLogger(__name__)
 

@@ -20,11 +20,10 @@ from flask import Flask, current_app, has_app_context
 from flask_chatstream.conversations import Placement
 from flask_chatstream.errors import ConfigurationError, ShuttingDown, StorageUnavailable
 from flask_chatstream.failures import name_ids
+from flask_chatstream.lifecycle import Outcome, end, still_queued
 
-from .ends import Outcome, end
 from .runtime import Runtime
 from .server import NOTHING, get_server, watch_server
-from .sweep import still_queued
 
 logger = logging.getLogger(__name__)
 

@@ -21,6 +21,14 @@ from flask_chatstream.conversations.history import CHARS_PER_TOKEN, read_history
 from flask_chatstream.errors import ProviderError, StorageUnavailable
 from flask_chatstream.events import Event, TextDelta
 from flask_chatstream.failures import name_ids, report
+from flask_chatstream.lifecycle import (
+    INTERRUPTED,
+    Assignment,
+    Claimed,
+    Outcome,
+    claim,
+    find_assignment,
+)
 from flask_chatstream.providers import (
     Cancelled,
     ChatMessage,
@@ -30,15 +38,11 @@ from flask_chatstream.providers import (
 )
 from flask_chatstream.storage import now
 
-from .assignment import Assignment, find_assignment
-from .claims import Claimed, claim
-from .ends import Outcome
 from .overlap import Overlap
 from .reply import Reply
 from .running import Running
 from .runtime import Runtime
 from .stream import Fenced, StorageLost
-from .sweep import INTERRUPTED
 
 logger = logging.getLogger(__name__)
 

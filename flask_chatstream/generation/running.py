@@ -6,11 +6,10 @@ import time
 from dataclasses import dataclass, field
 
 from flask_chatstream.config import Settings
+from flask_chatstream.following import Live, Topic
+from flask_chatstream.lifecycle import Claimed
 from flask_chatstream.providers import Cancellation
 
-from .claims import Claimed
-from .follow import Topic
-from .live import Live
 from .stream import Stream
 
 

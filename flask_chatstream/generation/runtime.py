@@ -13,24 +13,17 @@ from flask_chatstream.concurrency import Tasks
 from flask_chatstream.config import Settings
 from flask_chatstream.errors import NotFound, ShuttingDown, StorageUnavailable
 from flask_chatstream.failures import name_ids
+from flask_chatstream.following import Audience, Follow, Poller, Revocations, Seats
+from flask_chatstream.lifecycle import Claimed, Ended, Outcome, end, end_message, identify, sweep
 from flask_chatstream.providers import Cancellation
 from flask_chatstream.storage import Database
 from flask_chatstream.wake import Hint, Wake, find_bus
 
-from .audience import Audience
-from .claims import Claimed
-from .ends import Ended, Outcome, end, end_message
-from .follow import Follow
-from .identity import identify
 from .journal import Journal
 from .leaving import Leaving
-from .poller import Poller
-from .revoking import Revocations
 from .running import Running
-from .seats import Seats
 from .server import get_server
 from .stream import Fenced, Stream
-from .sweep import sweep
 from .upkeep import Upkeep
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Sequence
 
-from .live import Live
+from flask_chatstream.following import Live
 
 #: Uncommitted text of one generation above which ``append`` waits, in code points.
 MAX_PENDING = 262_144

@@ -12,13 +12,19 @@ import time
 from typing import TYPE_CHECKING
 
 from flask_chatstream.conversations import RoundMark, expire, remove_placeholders
+from flask_chatstream.following import touch
+from flask_chatstream.lifecycle import (
+    AbandonRule,
+    OrphanRule,
+    Rule,
+    clear_journal,
+    renew,
+    sweep,
+    watched,
+)
 from flask_chatstream.storage import find_blocking
 
-from .audience import touch
-from .claims import renew, watched
-from .clearing import clear_journal
 from .loop import Loop
-from .sweep import AbandonRule, OrphanRule, Rule, sweep
 
 if TYPE_CHECKING:
     from .runtime import Runtime

@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import Any
 
 from flask_chatstream.alarm import Alarm, find_alarm
+from flask_chatstream.following import Topic
 
-from .follow import Topic
 from .runtime import Runtime
 
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from flask_chatstream.conversations import Html, Reading, store_html
 from flask_chatstream.errors import StorageUnavailable
-from flask_chatstream.generation import Change
+from flask_chatstream.following import Change
 from flask_chatstream.rendering import RENDERER_VERSION, IncrementalMarkdown
 from flask_chatstream.state import State
 

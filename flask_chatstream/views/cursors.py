@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from flask_chatstream.generation import Mark
+from flask_chatstream.following import Mark
 
 NOTHING = Mark()
 _CURSOR = re.compile(

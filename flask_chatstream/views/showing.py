@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from flask_chatstream.conversations import Reading, read_branch
-from flask_chatstream.generation import Display, Joined, Live, Mark, join
+from flask_chatstream.following import Display, Live, Mark
+from flask_chatstream.generation import Joined, join
 from flask_chatstream.models import Conversation
 from flask_chatstream.state import State
 

@@ -9,10 +9,10 @@ from typing import Any, cast
 from sqlalchemy import Connection
 
 from flask_chatstream.concurrency import Pulse
-from flask_chatstream.generation import Displays, Live
-from flask_chatstream.generation.claims import claim
-from flask_chatstream.generation.display import Mark
+from flask_chatstream.following import Displays, Live
+from flask_chatstream.following.display import Mark
 from flask_chatstream.generation.stream import Stream
+from flask_chatstream.lifecycle.claims import claim
 from flask_chatstream.sse import Decoder
 from flask_chatstream.views.api.stream import Source, _frames
 from tests.workers import Worker

@@ -19,7 +19,8 @@ from flask_chatstream.conversations import (
     read_messages,
 )
 from flask_chatstream.errors import Conflict, StreamsTaken
-from flask_chatstream.generation import Live, Runtime, Watch
+from flask_chatstream.following import Live
+from flask_chatstream.generation import Runtime, Watch
 from flask_chatstream.views.questions import again, rest, send
 from flask_chatstream.views.visit import Visit, get_visit
 

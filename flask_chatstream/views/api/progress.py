@@ -17,7 +17,8 @@ from flask_chatstream.conversations import (
     read_messages,
 )
 from flask_chatstream.errors import NotFound
-from flask_chatstream.generation import End, Joined, Mark, join, list_generations
+from flask_chatstream.following import End, Mark
+from flask_chatstream.generation import Joined, join, list_generations
 from flask_chatstream.views.cursors import Cursor, decode_cursor
 from flask_chatstream.views.events import stream_headers
 from flask_chatstream.views.visit import Visit, get_visit

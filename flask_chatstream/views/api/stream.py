@@ -17,7 +17,8 @@ from werkzeug.wsgi import ClosingIterator
 
 from flask_chatstream.conversations import is_anothers
 from flask_chatstream.errors import StorageUnavailable, StreamsTaken
-from flask_chatstream.generation import End, Joined, Live, Watch
+from flask_chatstream.following import End, Live
+from flask_chatstream.generation import Joined, Watch
 from flask_chatstream.views.events import stream_headers
 from flask_chatstream.views.sending import limit_sending
 from flask_chatstream.views.visit import Visit

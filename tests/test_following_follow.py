@@ -10,8 +10,9 @@ import weakref
 import pytest
 
 from flask_chatstream.conversations import delete_conversation, read_messages, rename
-from flask_chatstream.generation import Claimed, End, Follow, Topic
-from flask_chatstream.generation.ends import Ended, Outcome, end
+from flask_chatstream.following import End, Follow, Topic
+from flask_chatstream.lifecycle import Claimed
+from flask_chatstream.lifecycle.ends import Ended, Outcome, end
 from flask_chatstream.providers.scripted import Pause
 from tests.test_generation_journal import open_running
 from tests.waiting import wait_for
@@ -400,7 +401,7 @@ def test_the_poller_outlives_a_failure(worker, other, monkeypatch, caplog):
 def test_a_watched_answer_is_kept_by_nobody_once_it_is_over(worker):
     """Its display held the live, and the live kept the display."""
 
-    from flask_chatstream.generation import Displays
+    from flask_chatstream.following import Displays
 
     displays = Displays(frozenset())
     _, running = open_running(worker)

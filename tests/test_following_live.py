@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flask_chatstream.concurrency import Pulse
-from flask_chatstream.generation import End, Live
-from flask_chatstream.generation import live as live_module
-from flask_chatstream.generation.live import PIECES
+from flask_chatstream.following import End, Live
+from flask_chatstream.following import live as live_module
+from flask_chatstream.following.live import PIECES
 
 TEXT = "Zwölf Boxkämpfer 🥊 jagen Viktor\nquer über den großen Sylter Deich 𝔚. " * 3
 

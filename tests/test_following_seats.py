@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from flask_chatstream.concurrency import pool_size
-from flask_chatstream.generation import Seats
-from flask_chatstream.generation.seats import most_streams
+from flask_chatstream.following import Seats
+from flask_chatstream.following.seats import most_streams
 from tests.workers import run_python
 
 SYNC = {"SERVER_SOFTWARE": "gunicorn/23.0.0", "wsgi.multithread": False}
@@ -38,7 +38,7 @@ def test_streams_get_half_of_a_pool(threads: int, most: int) -> None:
 
 def test_greenlets_stream_whatever_the_server_says() -> None:
     program = (
-        "from flask_chatstream.generation.seats import most_streams\n"
+        "from flask_chatstream.following.seats import most_streams\n"
         "print(most_streams({'SERVER_SOFTWARE': 'gevent/26', 'wsgi.multithread': False}))\n"
     )
 

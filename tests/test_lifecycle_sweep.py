@@ -14,10 +14,11 @@ import pytest
 from sqlalchemy import make_url, update
 
 from flask_chatstream.errors import StorageUnavailable
-from flask_chatstream.generation import identity, upkeep
-from flask_chatstream.generation.claims import claim, renew
-from flask_chatstream.generation.identity import identify, is_known_dead
-from flask_chatstream.generation.sweep import OrphanRule, sweep
+from flask_chatstream.generation import upkeep
+from flask_chatstream.lifecycle import identity
+from flask_chatstream.lifecycle.claims import claim, renew
+from flask_chatstream.lifecycle.identity import identify, is_known_dead
+from flask_chatstream.lifecycle.sweep import OrphanRule, sweep
 from flask_chatstream.models import Generation
 from flask_chatstream.providers.scripted import Pause
 from flask_chatstream.storage import now
@@ -37,7 +38,7 @@ RULE = OrphanRule(queue_timeout=60.0)
 def corpse():
     """The identity of a real process that was killed."""
 
-    source = "import sys; from flask_chatstream.generation.identity import identify\n"
+    source = "import sys; from flask_chatstream.lifecycle.identity import identify\n"
     source += "print(identify(), flush=True); sys.stdin.read()"
     pipe = subprocess.PIPE
     process = subprocess.Popen(

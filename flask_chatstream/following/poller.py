@@ -19,11 +19,11 @@ from sqlalchemy.orm import Session
 from flask_chatstream.concurrency import Tasks
 from flask_chatstream.errors import StorageUnavailable
 from flask_chatstream.failures import report
+from flask_chatstream.lifecycle import public_status
 from flask_chatstream.models import ACTIVE, Conversation, Generation, Message, is_appended
 from flask_chatstream.storage import Database
 from flask_chatstream.wake import Wake
 
-from .ends import public_status
 from .follow import Follow
 from .live import End, Live
 from .revoking import Revocations

@@ -19,10 +19,9 @@ from collections.abc import Iterable
 from weakref import WeakValueDictionary
 
 from flask_chatstream.concurrency import Pulse
+from flask_chatstream.lifecycle import Claimed, Ended
 from flask_chatstream.wake import Wake
 
-from .claims import Claimed
-from .ends import Ended
 from .live import End, Live
 
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from flask_chatstream.generation import Watch
-from flask_chatstream.generation.sweep import AbandonRule, sweep
+from flask_chatstream.lifecycle.sweep import AbandonRule, sweep
 from flask_chatstream.models import Generation
 from flask_chatstream.providers.scripted import Pause
 from flask_chatstream.storage import now

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import event
 
-from flask_chatstream.generation import clearing, upkeep
-from flask_chatstream.generation.clearing import clear_journal
+from flask_chatstream.generation import upkeep
+from flask_chatstream.lifecycle import clearing
+from flask_chatstream.lifecycle.clearing import clear_journal
 from flask_chatstream.providers.scripted import Pause
 from tests.waiting import wait_for
 
