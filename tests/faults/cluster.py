@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 from sqlalchemy import make_url
@@ -37,8 +38,7 @@ class Cluster:
             # The server refuses to run as root, and its user must reach the folder.
             shutil.chown(folder, "postgres")
 
-            for parent in folder.parents[:4]:
-                parent.chmod(parent.stat().st_mode | 0o011)
+            folder.parent.chmod(0o711)
 
         self._run("initdb", "--no-sync", "--username=postgres", "--auth=trust", "--encoding=UTF8")
         options = f"port={self._port}\nlisten_addresses='127.0.0.1'\n"
@@ -122,9 +122,15 @@ class Cluster:
 
 
 @contextmanager
-def cluster(folder: Path) -> Iterator[Cluster]:
+def cluster() -> Iterator[Cluster]:
     """A running cluster; nothing of it is left afterwards."""
 
+    # Not in pytest's own folder, which it closes to others again whenever it starts.
+    with TemporaryDirectory(prefix="chatstream-cluster-", ignore_cleanup_errors=True) as folder:
+        yield from _running(Path(folder) / "cluster")
+
+
+def _running(folder: Path) -> Iterator[Cluster]:
     found = sorted(Path("/").glob(PLACES.lstrip("/")))
     program = shutil.which("pg_ctl") or (str(found[-1]) if found else missing("pg_ctl"))
     made = Cluster(folder, Path(program).resolve().parent)

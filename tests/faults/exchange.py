@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, IncompleteRead
 from typing import Any
 
 #: The server says something every 10 s; a client that hears nothing for longer comes back.
@@ -101,6 +101,10 @@ class Client:
             while piece := response.read1(65536):
                 exchange.pieces.append((time.monotonic(), piece))
                 yield piece
+
+            # A body that is shorter than its length ends without a word.
+            if response.length:
+                raise IncompleteRead(b"", response.length)
         except BROKEN as error:
             exchange.failure = repr(error)
             raise

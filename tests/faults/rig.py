@@ -238,7 +238,7 @@ class Server:
 
             return wanted <= found.keys()
 
-        wait_for(ask, timeout=10, interval=0)
+        wait_for(ask, timeout=30, interval=0)
 
         return found
 

@@ -21,10 +21,10 @@ pytestmark = [
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[Cluster]:
+def own() -> Iterator[Cluster]:
     """A server of this test's own."""
 
-    with cluster(tmp_path / "cluster") as own:
+    with cluster() as own:
         yield own
 
 
