@@ -13,6 +13,7 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from typing import Any
 
 from flask_chatstream.sse import Decoder, ServerSentEvent
@@ -260,7 +261,13 @@ class PollViewer(Viewer):
         if pieces is None:
             return False
 
-        value = json.loads(b"".join(pieces))
+        body, head = b"".join(pieces), self.client.exchanges[-1].headers
+
+        # A head that was cut between two lines is a head without a length.
+        if not {"content-length", "transfer-encoding"} & head.keys():
+            raise HTTPException(f"cut in its head: {head}")
+
+        value = json.loads(body)
         self.now = value["now"]
         ended = {ending.message_id for ending in self.sight.endings}
 
