@@ -30,6 +30,8 @@ class Result:
     first_ms: float
     kb_stream: float
     bytes_chunk: float
+    #: The same between the last start and the first end.
+    middle_bytes: float
 
 
 async def warm(bench: Bench, running: Running, path: str) -> None:
@@ -56,6 +58,7 @@ async def _measure(bench: Bench, running: Running, system: System, load: Load) -
     await drive(running.port, system.path, records, load.rate)
     used = running.cpu() - cpu
     chunks = load.streams * load.tokens
+    bytes_chunk = (running.written() - written) / chunks
     low, high = quantiles(latencies(records))
 
     return Result(
@@ -65,7 +68,8 @@ async def _measure(bench: Bench, running: Running, system: System, load: Load) -
         p99_ms=high,
         first_ms=statistics.median((r.first or 0) - r.started for r in records) * 1000,
         kb_stream=(peak.stop() - memory) / load.streams / 1024,
-        bytes_chunk=(running.written() - written) / chunks,
+        bytes_chunk=bytes_chunk,
+        middle_bytes=middle.bytes_chunk() or bytes_chunk,
     )
 
 
@@ -92,10 +96,11 @@ class Peak:
 
 @dataclass(frozen=True)
 class Look:
-    """What there was at one moment: the time, processor time and chunks so far."""
+    """What there was at one moment: the time, processor time, bytes and chunks so far."""
 
     at: float
     cpu: float
+    written: int
     seen: int
 
 
@@ -115,7 +120,8 @@ class Middle:
 
             if running >= self._least:
                 seen = sum(record.next for record in self._records)
-                self._looks.append(Look(time.monotonic(), self._running.cpu(), seen))
+                used = self._running.cpu(), self._running.written()
+                self._looks.append(Look(time.monotonic(), *used, seen))
 
             await asyncio.sleep(LOOK)
 
@@ -131,6 +137,13 @@ class Middle:
         ends = self._ends()
 
         return ends and (ends[1].cpu - ends[0].cpu) / (ends[1].seen - ends[0].seen) * 1e6
+
+    def bytes_chunk(self) -> float | None:
+        """Bytes sent towards the disk per chunk; None when the time was too short."""
+
+        ends = self._ends()
+
+        return ends and (ends[1].written - ends[0].written) / (ends[1].seen - ends[0].seen)
 
     def per_second(self) -> float | None:
         """Chunks per second; None when the time was too short."""

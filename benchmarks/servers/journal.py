@@ -34,9 +34,9 @@ def begin(state: State) -> Running:
     asked = ask(state.database, wanted)
     assert asked.generation_id is not None
     claimed = state.database.write(claim, asked.generation_id, runtime.worker, 600.0)
-    assert claimed is not None
 
-    return runtime.open(claimed)
+    # The background work has taken it up for one that was forgotten.
+    return begin(state) if claimed is None else runtime.open(claimed)
 
 
 def write(running: Running, until: float) -> int:
