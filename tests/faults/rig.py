@@ -161,7 +161,7 @@ class Server:
         if self._cell.server in ("own", "flask"):
             return [self._master.pid]
 
-        return [child.pid for child in self._master.children() if child.status() != "zombie"]
+        return [child.pid for child in self._master.children() if _lives(child)]
 
     def kill_worker(self, pid: int) -> None:
         """kill -9 one worker; gunicorn puts another one in its place."""
@@ -389,3 +389,10 @@ def wait_until(condition: Callable[[], Any], timeout: float) -> Any:
     """`wait_for` at a pace that leaves the servers the machine."""
 
     return wait_for(condition, timeout=timeout, interval=0.03)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != "zombie")
+    except psutil.NoSuchProcess:  # gone since it was listed
+        return False
