@@ -38,15 +38,7 @@ def question(visit: Visit, text: object, conversation_id: str | None, key: str |
 def again(visit: Visit, message_id: str, key: str | None) -> Ask:
     """A new answer beside an answer, as an `Ask`."""
 
-    message = _answer(visit, message_id, "Only an answer can be written again.")
-
-    return Ask(
-        owner=visit.owner,
-        mount=visit.mount,
-        conversation_id=message.conversation_id,
-        parent_id=message.parent_id,
-        key=check_key(key),
-    )
+    return _beside(visit, _answer(visit, message_id, "Only an answer can be written again."), key)
 
 
 def rest(visit: Visit, message_id: str, key: str | None) -> Ask:
@@ -54,14 +46,16 @@ def rest(visit: Visit, message_id: str, key: str | None) -> Ask:
 
     message = _answer(visit, message_id, "Only an answer can be continued.")
 
+    return replace(_beside(visit, message, key), answer_id=message.id, continues=True)
+
+
+def _beside(visit: Visit, message: Message, key: str | None) -> Ask:
     return Ask(
         owner=visit.owner,
         mount=visit.mount,
         conversation_id=message.conversation_id,
         parent_id=message.parent_id,
         key=check_key(key),
-        answer_id=message.id,
-        continues=True,
     )
 
 
