@@ -126,6 +126,8 @@ def test_text_that_comes_while_a_round_is_taken_is_written_once(worker):
         def prepare(self):
             running.stream.append("second")
 
+            return 1
+
         def execute(self, connection):
             pass
 
@@ -136,7 +138,7 @@ def test_text_that_comes_while_a_round_is_taken_is_written_once(worker):
         go = threading.Event()
 
         def prepare(self):
-            pass
+            return 1
 
         def publish(self, error):
             held.set()
@@ -396,7 +398,7 @@ def test_a_generation_that_ended_behind_a_lost_answer_is_fenced(
 
     class Cancels:
         def prepare(self):
-            pass
+            return 1
 
         def execute(self, connection):
             pass

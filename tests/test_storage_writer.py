@@ -24,16 +24,19 @@ class Broken(BaseException):
 class Note:
     """A task that notes what happens to it."""
 
-    def __init__(self, log, name, execute=None):
+    def __init__(self, log, name, execute=None, writes=1):
         self.log = log
         self.name = name
         self.job = execute
+        self.writes = writes
         self.done = threading.Event()
         self.error = None
         self.value = None
 
     def prepare(self):
         self.log.append(("prepare", self.name))
+
+        return self.writes
 
     def execute(self, connection):
         self.log.append(("execute", self.name))
@@ -246,10 +249,9 @@ def test_a_window_is_the_least_time_between_rounds(worker, make_writer, log):
     assert time.monotonic() - started >= 0.15
 
 
-def test_after_a_round_it_rests_so_that_the_next_is_shared(writer, log, monkeypatch):
-    monkeypatch.setattr(writer_module, "REST", 1e6)
+def test_after_a_round_of_many_writes_it_rests_so_that_the_next_is_shared(writer, log, monkeypatch):
     monkeypatch.setattr(writer_module, "MOST_REST", 0.3)
-    first, second, third = (Note(log, n) for n in range(3))
+    first, second, third = Note(log, 0, writes=10_000), Note(log, 1), Note(log, 2)
     writer.submit(first)
     assert first.done.wait(5)
     writer.submit(second)
@@ -259,6 +261,16 @@ def test_after_a_round_it_rests_so_that_the_next_is_shared(writer, log, monkeypa
     steps = [step for step, name in log if name]
 
     assert steps == ["prepare"] * 2 + ["execute"] * 2 + ["publish"] * 2
+
+
+def test_behind_a_lone_write_it_does_not_rest(writer, log, monkeypatch):
+    monkeypatch.setattr(writer_module, "REST", 60.0)
+    monkeypatch.setattr(writer_module, "MOST_REST", 60.0)
+
+    for name in range(3):
+        note = Note(log, name)
+        writer.submit(note)
+        assert note.done.wait(5)
 
 
 def test_a_connection_of_its_own_with_the_right_pragmas(

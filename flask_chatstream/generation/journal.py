@@ -73,7 +73,7 @@ class Journal:
             self._scheduled = False
             raise
 
-    def prepare(self) -> None:
+    def prepare(self) -> int:
         """Join what is pending into rows, behind the rows of a group that was not taken."""
 
         self._scheduled = False
@@ -92,6 +92,8 @@ class Journal:
         for stream, pieces in joined.items():
             if stream.failure is None:
                 self._add(stream, pieces[0] if len(pieces) == 1 else "".join(pieces))
+
+        return len(self._rows)
 
     def _add(self, stream: Stream, text: str) -> None:
         id = stream.live.generation_id

@@ -181,8 +181,8 @@ class _Job(Generic[R]):
         self._result: R
         self._error: Exception | None = None
 
-    def prepare(self) -> None:
-        """Nothing to take: the job holds all it needs."""
+    def prepare(self) -> int:
+        return 1
 
     def execute(self, connection: Connection) -> None:
         with self._transaction(connection):

@@ -25,8 +25,11 @@ BEGIN_MARIADB = ["SET TRANSACTION ISOLATION LEVEL READ COMMITTED", "START TRANSA
 class Task(Protocol):
     """Something to be written; each part runs once, in this order."""
 
-    def prepare(self) -> None:
-        """Take what is to be written. Runs beside the event loop; must not block."""
+    def prepare(self) -> int:
+        """Take what is to be written; how many writes that is.
+
+        Runs beside the event loop; must not block.
+        """
 
     def execute(self, connection: Connection) -> None:
         """Write it. May run in a native thread; wakes nobody.

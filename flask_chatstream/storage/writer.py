@@ -31,9 +31,9 @@ logger = logging.getLogger(__name__)
 IDLE_SECONDS = 30.0
 #: How long a close waits for what is queued.
 CLOSE_SECONDS = 5.0
-#: After a round the writer rests that many times as long as the round took, and at most so many
-#: seconds: many writers share rounds, and one alone never notices.
-REST, MOST_REST = 3.0, 0.005
+#: After a round the writer rests so many seconds for each of its writes but one, and so many at
+#: most: under load rounds are large and rare, and a few writers do not wait for each other.
+REST, MOST_REST = 0.0002, 0.005
 #: Most tasks of one round: a burst of writes must not hold up text that is being written.
 ROUND = 16
 
@@ -141,18 +141,20 @@ class Writer:
         if not tasks:
             return
 
+        writes = sum(task.prepare() for task in tasks)
+
         for error in rounds.run(tasks):
             try:
                 self._round_tasks.popleft().publish(error)
             except Exception as error:
                 report(logger, error, "A task of the chat's writer failed after its commit.")
 
-        self._rest(time.monotonic() - started)
+        self._rest(writes, time.monotonic() - started)
 
-    def _rest(self, took: float) -> None:
+    def _rest(self, writes: int, took: float) -> None:
         """Let tasks gather for the next round; one that comes after a pause does not wait."""
 
-        rest = max(min(took * REST, MOST_REST), self._window - took)
+        rest = max(min((writes - 1) * REST, MOST_REST), self._window - took)
 
         if rest > 0:
             time.sleep(rest)
@@ -162,8 +164,5 @@ class Writer:
         # belongs to the next round.
         while self._tasks and len(self._round_tasks) < ROUND:
             self._round_tasks.append(self._tasks.popleft())
-
-        for task in self._round_tasks:
-            task.prepare()
 
         return list(self._round_tasks)

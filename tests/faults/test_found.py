@@ -59,8 +59,10 @@ class Reader:
         self.live = live
         self.appended = threading.Event()
 
-    def prepare(self) -> None:
+    def prepare(self) -> int:
         self.appended.wait(5)
+
+        return 1
 
     def execute(self, connection: Connection) -> None:
         pass
