@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +36,10 @@ def pytest_configure() -> None:
     for name in list(os.environ):
         if name.startswith(FOREIGN) and not name.startswith(OURS):
             del os.environ[name]
+
+    # Where bytecode is not kept, each process of a test compiles the package and the tests anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
     # To read the machine's certificates takes 30 ms, for every client that a test makes.
     os.environ["SSL_CERT_FILE"] = str(ROOT / "tests" / "nobody.pem")
