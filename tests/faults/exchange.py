@@ -89,8 +89,8 @@ class Client:
             connection.close()
             raise
 
-        exchange.status = response.status
         exchange.headers = {name.lower(): value for name, value in response.getheaders()}
+        exchange.status = response.status
 
         return exchange, self._read(exchange, connection, response)
 
@@ -109,6 +109,7 @@ class Client:
             exchange.failure = repr(error)
             raise
         finally:
+            exchange.ended_at = time.monotonic()
             connection.close()
 
     def request(
@@ -125,8 +126,6 @@ class Client:
 
         for _ in pieces:
             pass
-
-        exchange.ended_at = time.monotonic()
 
         return exchange
 
