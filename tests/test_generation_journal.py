@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from sqlalchemy import create_engine, insert, text, update
+from sqlalchemy import create_engine, event, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from flask_chatstream.concurrency import spawn
@@ -57,6 +57,34 @@ def test_appended_text_is_committed_before_it_is_shown(worker):
 
     assert running.live.read(0) == "Hello world 🌍" == worker.text(asked)
     check_journal(worker, asked, "Hello world 🌍")
+
+
+def test_text_that_looks_like_something_else_is_stored_as_it_is(worker):
+    """A group goes to PostgreSQL as arrays, which have signs of their own."""
+
+    pieces = [
+        '"',
+        "\\",
+        '\\"',
+        "NULL",
+        "{a,b}",
+        " ",
+        ", ",
+        "\n\t\r",
+        "'",
+        "%s %",
+        "$1",
+        ":x",
+        "🌍é",
+    ]
+    asked, running = open_running(worker)
+
+    for piece in pieces:
+        running.stream.append(piece)
+        running.stream.flush()
+
+    assert [piece for _, _, piece in worker.chunks(asked)] == pieces
+    assert worker.text(asked) == "".join(pieces) == running.live.read(0)
 
 
 def test_nothing_is_shown_that_is_not_committed(worker):
@@ -267,6 +295,35 @@ def test_a_locked_generation_holds_up_no_other(server_url, make_worker):
     check_journal(worker, held, "held, then free")
     check_journal(worker, free, "01234")
     other.dispose()
+
+
+def test_a_group_takes_no_longer_where_statistics_know_of_no_running_answer(
+    migrated_postgres_url, make_worker
+):
+    """PostgreSQL then compared each generation of a group with all that ran."""
+
+    worker = make_worker(migrated_postgres_url)
+    asked, _ = open_running(worker)
+    others = worker.generation(asked)
+    names = ("conversation_id", "message_id", "owner", "created_at")
+    same = {name: getattr(others, name) for name in names}
+
+    with worker.engine.begin() as connection:
+        connection.execute(insert(Generation), [{**same, "status": "completed"}] * 500)
+        connection.execute(text("ANALYZE chatstream_generation, chatstream_chunk"))
+        connection.execute(update(Generation).values(status="running", epoch=1))
+        ids = connection.scalars(select(Generation.id)).all()
+
+    sent = []
+
+    with worker.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        event.listen(connection, "before_cursor_execute", lambda c, x, *what: sent.append(what[:2]))
+        write_group(connection, [Row(id, 1, 0, "text") for id in ids], dict.fromkeys(ids, 1))
+        statement, values = sent[0]
+        plan = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", values).scalar()
+
+    assert "Nested Loop" not in str(plan) and "ix_chatstream_generation_status" not in str(plan)
+    assert worker.rows()["chatstream_chunk"] == len(ids)
 
 
 def test_mariadb_writes_groups_holds_and_fences(migrated_mariadb_url, make_worker):
