@@ -10,7 +10,7 @@ ALLOWED = {
     "blockquote": set(),
     "br": set(),
     "button": {"type", "class", "data-action"},
-    "code": set(),
+    "code": {"class"},
     "div": {"class", "data-language", "tabindex"},
     **{f"h{n}": set() for n in range(1, 7)},
     "em": set(),
@@ -31,9 +31,21 @@ ALLOWED = {
     "tr": set(),
     "ul": set(),
 }
+# What MathML Core has, links, actions and foreign content apart.
+MATH = """
+math menclose merror mfrac mi mmultiscripts mn mo mover mpadded mphantom mprescripts mroot mrow ms
+mspace msqrt mstyle msub msubsup msup mtable mtd mtext mtr munder munderover
+"""
+MATH_ATTRIBUTES = """
+accent accentunder class columnspan depth display displaystyle form height largeop linethickness
+lspace mathcolor mathvariant maxsize minsize movablelimits rowspan rspace scriptlevel stretchy
+symmetric voffset width
+"""
+ALLOWED |= {tag: set(MATH_ATTRIBUTES.split()) for tag in MATH.split()}
+MATH_VALUE = re.compile(r"[A-Za-z0-9#.%+-]+")
 VOID = {"br", "hr", "input"}
 FIXED = {"type": {"button", "checkbox"}, "data-action": {"copy-code"}, "target": {"_blank"}}
-CLASS = re.compile(r"cs-[a-z0-9-]{1,14}")
+CLASS = re.compile(r"cs-[a-z0-9-]{1,24}")
 HREF = re.compile(r"(https?://|mailto:)[^\s<>\"]+", re.IGNORECASE)
 REL = {"noopener", "noreferrer", "nofollow"}
 
@@ -66,6 +78,7 @@ class _Judge(HTMLParser):
         good = name in ALLOWED.get(tag, set())
         good &= value in FIXED.get(name, {value})
         good &= name != "href" or HREF.fullmatch(value) is not None
+        good &= tag not in MATH.split() or name == "class" or bool(MATH_VALUE.fullmatch(value))
         good &= name != "class" or all(map(CLASS.fullmatch, value.split()))
         good &= (
             name != "data-language" or re.fullmatch(r"[A-Za-z0-9_+#.-]{1,32}", value) is not None

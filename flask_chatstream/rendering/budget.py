@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from markdown_it.token import Token
 
+from .formulas import INLINE_MARK
 from .highlight import MAX_HIGHLIGHT
 from .markdown import Manner
 
@@ -32,13 +33,15 @@ def _estimate_inline(text: str) -> float:
     links = text.count("://") + text.count("@") + text.count("](")
     # Each bracket and each address may be followed to the end of the text.
     far = sum(map(text.count, ("[", "://", "www."))) * length
-    return 0.25 * length + 3.5 * marks + 4 * max(0, marks - length / 8) + 20 * links + 0.04 * far
+    each = 3.25 if INLINE_MARK[0] in text else 0.25
+    return each * length + 3.5 * marks + 4 * max(0, marks - length / 8) + 20 * links + 0.04 * far
 
 
 def _estimate_rendering(tokens: Sequence[Token]) -> float:
     inline = sum(_estimate_inline(token.content) for token in tokens if token.type == "inline")
     code = sum(len(token.content) for token in tokens if token.type in ("fence", "code_block"))
-    return inline + 0.1 * code + 4 * len(tokens) + 30
+    formulas = sum(len(token.content) for token in tokens if token.type == "formula")
+    return inline + 0.1 * code + 3 * formulas + 4 * len(tokens) + 30
 
 
 def _count_code(tokens: Sequence[Token]) -> int:

@@ -12,8 +12,9 @@ import re
 from markdown_it.token import Token
 
 from .marks import heal_inline
+from .tex import find_healed
 
-_ONLY_MARKERS = re.compile(r"[ \t>*+-]*\d{1,9}[.)]?[ \t]*|[-+*>#=|:_~`\\ \t]+")
+_ONLY_MARKERS = re.compile(r"[ \t>*+-]*\d{1,9}[.)]?[ \t]*|[-+*>#=|:_~`\\$ \t]+|[ \t>*+-]*\\\[")
 _FENCE_OPENING = re.compile(r"[ \t>*+-]*(?:`{3,}[^`]*|~{3,}.*)")
 _TASK_OPENING = re.compile(r"[ \t>]*(?:[-+*]|\d{1,9}[.)])[ \t]+\[(?:[ xX]\]?)?[ \t]*")
 _TASK = re.compile(r"\[[ xX]\][ \t]+")
@@ -52,6 +53,9 @@ def complete_table(text: str) -> str:
 
 def heal_tokens(tokens: list[Token], text: str) -> None:
     """Close the open marks of the last inline text, if the text's end is still inside it."""
+    if tokens and tokens[-1].type == "formula":
+        _heal_formula(tokens[-1])
+
     at = _find_last(tokens)
 
     if at is None or not _is_open(tokens, at, text):
@@ -61,6 +65,16 @@ def heal_tokens(tokens: list[Token], text: str) -> None:
     start = task.end() if task else 0
     healed = heal_inline(tokens[at].content[start:])
     tokens[at].content = tokens[at].content[:start] + healed if healed else ""
+
+
+def _heal_formula(token: Token) -> None:
+    """Set what is there of a formula; one that cannot be set is shown as it was typed."""
+    if token.meta["is_closed"]:
+        return
+
+    healed = find_healed(token.content, is_display=True)
+    token.meta["is_closed"] = True
+    token.content = token.content[: healed[0]] + healed[1] if healed else ""
 
 
 def _find_last(tokens: list[Token]) -> int | None:

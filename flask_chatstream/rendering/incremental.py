@@ -16,7 +16,7 @@ from .safety import plain
 from .sealing import SealedBlocks
 
 #: Stored HTML of another version is not to be used any more.
-RENDERER_VERSION = 1
+RENDERER_VERSION = 2
 
 #: While nobody looks, so many finished blocks keep their parsed form; the others keep the source.
 MAX_PARSED = 64

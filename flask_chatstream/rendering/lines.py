@@ -9,7 +9,7 @@ _FENCE = re.compile(r" {0,3}(?:(`{3,})([^`]*)|(~{3,})(.*))\Z")
 _HEADING = re.compile(r"#{1,6}(?:[ \t]|\Z)")
 _WHOLE_BLOCK = re.compile(r" {0,3}(?:#{1,6}(?:[ \t]|\Z)|([-*_])(?:[ \t]*\1){2,}[ \t]*\Z)")
 # What may join a list or an indented code block is not here, nor what is only half written.
-_AFTER_BLANK = re.compile(r"[^\W\d_]|\*\*\w|[|>\[(\"'!\u201c\u2018\u00ab]")
+_AFTER_BLANK = re.compile(r"[^\W\d_]|\*\*\w|[|>\[(\"'!$\\\u201c\u2018\u00ab]")
 _UNREADABLE = re.compile("[\0\ud800-\udfff]")
 
 

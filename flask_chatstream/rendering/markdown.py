@@ -1,4 +1,4 @@
-"""One block of Markdown into safe HTML: CommonMark, tables, strikethrough, task lists, autolinks.
+"""One block of Markdown into safe HTML: CommonMark, tables, task lists, autolinks, formulas.
 
 Raw HTML is shown as text, a single newline is a break, titles are dropped. A "block" is what
 stands at the top level of a text: a paragraph, a whole list, a fence. No rule in use here looks
@@ -23,6 +23,7 @@ from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup, escape
 
 from .autolinks import Autolinks
+from .formulas import mark_place, place_formulas, read_block, read_inline, render_token
 from .highlight import render_code, render_frame
 from .links import read_alt, settle_links
 from .safety import clean, plain, render_language
@@ -120,6 +121,15 @@ class _Html(RendererHTML):
         state = 'checked aria-label="Done"' if tokens[idx].meta["done"] else 'aria-label="To do"'
         return f'{html}<input type="checkbox" class="cs-task-box" disabled {state}> '
 
+    def formula(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        env["formulas"].append(render_token(tokens[idx]))
+        return str(mark_place(len(env["formulas"]) - 1))
+
+    def formula_inline(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType
+    ) -> str:
+        return self.formula(tokens, idx, options, env)
+
     def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         alt = read_alt(tokens[idx].children or [])
         return (
@@ -175,6 +185,8 @@ def parser() -> MarkdownIt:
 
     md.linkify = Autolinks()
     inside = ["paragraph", "reference", "blockquote"]
+    md.block.ruler.before("fence", "formula", read_block, {"alt": [*inside, "list"]})
+    md.inline.ruler.before("escape", "formula", read_inline)
     md.block.ruler.at("list", _nested(list_block), {"alt": inside})
     md.block.ruler.at("blockquote", _nested(blockquote), {"alt": [*inside, "list"]})
     # After fences and headings, which so stay what they are at their first line.
@@ -202,9 +214,12 @@ def render_tokens(
 ) -> Markup:
     """The HTML of one block's tokens, which are used up."""
     md = parser()
+    formulas: list[Markup] = []
     env: EnvType = {"references": references, "image_hosts": image_hosts, "manner": manner}
+    env["formulas"] = formulas
     md.core.process(StateCore("", md, env, tokens))
-    return clean(md.renderer.render(tokens, md.options, env).strip(), images=bool(image_hosts))
+    html = md.renderer.render(tokens, md.options, env).strip()
+    return place_formulas(clean(html, images=bool(image_hosts)), formulas)
 
 
 def render_block(

@@ -6,6 +6,9 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from .formulas import INLINE_MARK
+from .tex import find_healed
+
 #: More marks than this open at once are left as they are.
 MAX_OPEN = 64
 
@@ -77,6 +80,9 @@ class _Healing:
         return self._take_other(match)
 
     def _take_other(self, match: re.Match[str]) -> int:
+        if match[0] == INLINE_MARK[0]:
+            return self._take_formula(match)
+
         if self._is_half(match):
             self._end = match.start()
             return self._end
@@ -101,6 +107,18 @@ class _Healing:
         body = self._text[match.end() :].rstrip("`")
         self._end = match.end() + len(body) if body.strip() else match.start()
         self._code_end = run if body.strip() else ""
+        return self._end
+
+    def _take_formula(self, match: re.Match[str]) -> int:
+        closing = self._text.find(INLINE_MARK[1], match.end())
+
+        if closing >= 0:
+            return closing + len(INLINE_MARK[1])
+
+        body = self._text[match.end() :]
+        healed = find_healed(body, is_display=False)
+        self._end = match.end() + healed[0] if healed else match.start()
+        self._code_end = healed[1] + INLINE_MARK[1] if healed else ""
         return self._end
 
     def _take_bracket(self, at: int) -> int:

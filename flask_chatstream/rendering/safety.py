@@ -33,7 +33,7 @@ ALLOWED_CLASSES = {
     "img": {"cs-image"},
     "input": {"cs-task-box"},
     "li": {"cs-task"},
-    "span": {"cs-code-lang", *TOKEN_CLASSES},
+    "span": {"cs-code-lang", "cs-formula", *TOKEN_CLASSES},
     "td": {"cs-left", "cs-center", "cs-right"},
     "th": {"cs-left", "cs-center", "cs-right"},
 }
