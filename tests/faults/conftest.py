@@ -21,8 +21,9 @@ from .rig import DATABASES, Cell, Rig, Server, rigged
 
 #: The embedded file and a host's file in WAL mode differ in who made the engine: one each.
 CELLS = ("wal-gevent", "embedded-gthread", "postgres-gevent", "postgres-gthread")
-#: What a test can be held to with ``cells(only=...)``.
-KINDS = {"sqlite": ("embedded", "wal"), "postgres": ("postgres",), "": DATABASES}
+#: What a test can be held to with ``cells(only=...)``, several with spaces between them.
+KINDS = {"sqlite": ("embedded", "wal"), "postgres": ("postgres",), "mariadb": ("mariadb",)}
+SERVED = ("postgres", "mariadb")
 _ID = re.compile(r"F\d\d")
 _ENDS = ("passed", "failed", "error")
 FIXTURES = {"rig": "function", "pair": "package"}
@@ -48,7 +49,8 @@ def _has_own(metafunc: pytest.Metafunc, fixture: str) -> bool:
 def _cells(config: pytest.Config, mark: pytest.Mark | None) -> list[str]:
     wanted = config.getoption("--cells")
     mine = mark.args if mark and mark.args else CELLS
-    only = KINDS[mark.kwargs.get("only", "")] if mark else DATABASES
+    kinds = mark.kwargs.get("only", "").split() if mark else []
+    only = [name for kind in kinds for name in KINDS[kind]] or DATABASES
     names = {"": mine, "all": (*CELLS, *(n for n in mine if n not in CELLS))}.get(wanted, (wanted,))
 
     return [name for name in names if name.partition("-")[0] in only]
@@ -56,7 +58,7 @@ def _cells(config: pytest.Config, mark: pytest.Mark | None) -> list[str]:
 
 def _marked(name: str) -> object:
     database, _, server = name.partition("-")
-    marks = [pytest.mark.db] if database == "postgres" else []
+    marks = [pytest.mark.db] if database in SERVED else []
 
     return pytest.param(Cell(database, server), marks=marks, id=name)
 

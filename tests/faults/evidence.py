@@ -206,19 +206,24 @@ def dump(rig: Rig) -> str:
     return "\n".join(lines)
 
 
-def idle_in_transaction(rig: Rig) -> int:
-    """PostgreSQL's connections to this database that hold a transaction open and do nothing."""
+_IDLE = {
+    "postgres": "SELECT count(*) FROM pg_stat_activity WHERE datname = :name"
+    " AND state LIKE 'idle in transaction%' AND pid <> pg_backend_pid()",
+    "mariadb": "SELECT count(*) FROM information_schema.innodb_trx t"
+    " JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id"
+    " WHERE p.db = :name AND p.command = 'Sleep' AND p.time > 0 AND p.id <> connection_id()",
+}
 
-    if rig.cell.database != "postgres":
+
+def idle_in_transaction(rig: Rig) -> int:
+    """A server's connections to this database that hold a transaction open and do nothing."""
+
+    if (query := _IDLE.get(rig.cell.database)) is None:
         return 0
 
     with _connection(rig.url) as connection:
         found: int = connection.execute(
-            text(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = :name"
-                " AND state LIKE 'idle in transaction%' AND pid <> pg_backend_pid()"
-            ),
-            {"name": make_url(rig.url).database},
+            text(query), {"name": make_url(rig.url).database}
         ).scalar_one()
 
     return found

@@ -29,7 +29,7 @@ from .model import KEY
 #: What must never be seen in the database, an answer or a page.
 PASSWORD = "canary-dsn-2e8f6a"
 FOLDER = "canary-path-77d0"
-DATABASES = ("embedded", "wal", "postgres")
+DATABASES = ("embedded", "wal", "postgres", "mariadb")
 SERVERS = ("gevent", "gthread")
 #: Enough for every viewer of a test to have a thread of its own, and half of them a stream.
 THREADS = 64
