@@ -298,6 +298,36 @@ def test_an_open_fence_shows_all_of_its_code(language: str) -> None:
     assert late.tail == page.tail
 
 
+@pytest.mark.parametrize(
+    "text, html",
+    [
+        ("One\n\nSo **I am", "<p>One</p><p>So <strong>I am</strong></p>"),
+        ("# Title\n\n- a\n- `b", "<h1>Title</h1><ul>\n<li>a</li>\n<li><code>b</code></li>\n</ul>"),
+        ("See [this](http://exa", "<p>See this</p>"),
+        ("Done.\n\n##", "<p>Done.</p>"),
+        ("Done.", "<p>Done.</p>"),
+        ("", ""),
+    ],
+)
+def test_a_text_that_broke_off_ends_as_it_was_shown(text: str, html: str) -> None:
+    page = feed(text)
+    shown = "".join([*page.sealed, page.tail])
+    page.close(is_whole=False)
+    assert "".join(page.sealed) == shown == html
+    assert page.tail == "" and page.tail_index == len(page.sealed)
+
+
+@settings(max_examples=100, deadline=None)
+@given(SOUP)
+def test_mixtures_that_break_off_end_as_they_were_shown(parts: list[str]) -> None:
+    page, late = feed(parts), feed(["".join(parts)])
+    is_shown, shown = page.tail != "", "".join([*page.sealed, page.tail])
+    page.close(is_whole=False)
+    late.close(is_whole=False)
+    assert list(page.sealed) == list(late.sealed)
+    assert page.amended or not is_shown or "".join(page.sealed) == shown
+
+
 def test_after_the_end_nothing_more_is_taken() -> None:
     page = feed(["a"])
     page.close()

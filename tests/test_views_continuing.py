@@ -228,6 +228,13 @@ def cookie(client: FlaskClient) -> tuple[str, str]:
     return found.key, found.value
 
 
+def test_what_broke_off_is_shown_without_half_open_marks(host: Host, client: FlaskClient) -> None:
+    asked = broken(host, client)
+    last = load(client, asked).messages()[-1].blocks[-1]
+    assert last[1:] == (True, "<p>A <em>half</em></p>")
+    assert content(client, asked["message_id"])["content"] == BEGUN
+
+
 def test_a_viewer_who_reads_after_the_break_gets_the_open_block(
     host: Host, client: FlaskClient
 ) -> None:

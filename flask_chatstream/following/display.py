@@ -100,15 +100,15 @@ class Display:
 
         with self._lock:
             live = self._live()
-            is_over = live is not None and live.end is not None
+            end = live.end if live is not None else None
 
-            if not is_over and self.pause() > 0:
+            if end is None and self.pause() > 0:
                 return
 
             self._catch_up()
 
-            if is_over:
-                self._markdown.close()
+            if end is not None:
+                self._markdown.close(is_whole=end.status == "completed")
                 self._is_closed = True
 
     def find_whole(self, length: int) -> list[str] | None:

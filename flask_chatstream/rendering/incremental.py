@@ -73,11 +73,22 @@ class IncrementalMarkdown:
         if text:
             self._enqueue(self._cutter.feed(text))
 
-    def close(self) -> None:
-        """Take the end of the text: everything is sealed, the tail is empty."""
-        if not self._is_closed:
-            self._is_closed = True
-            self._enqueue(self._cutter.close())
+    def close(self, *, is_whole: bool = True) -> None:
+        """Take the end of the text: everything is sealed, the tail is empty.
+
+        A text that broke off, so not ``is_whole``, ends as its tail was shown, with half-open
+        marks closed; where the tail showed nothing, as it was typed.
+        """
+        if self._is_closed:
+            return
+
+        shown = "" if is_whole else self.tail
+        cuts = self._cutter.close()
+        self._is_closed = True
+        self._enqueue([Cut([], cut.definitions) for cut in cuts] if shown else cuts)
+
+        if shown:
+            self._catch_up().html.append(Markup(shown))
 
     @property
     def sealed(self) -> Sequence[Markup]:

@@ -78,7 +78,7 @@ def _render(state: State, reading: Reading) -> list[str]:
 
     markdown = IncrementalMarkdown(image_hosts=state.image_hosts)
     markdown.feed(reading.text)
-    markdown.close()
+    markdown.close(is_whole=reading.message.status == "completed")
 
     return [str(block) for block in markdown.sealed]
 
