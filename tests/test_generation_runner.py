@@ -13,8 +13,7 @@ from flask_chatstream.conversations import delete_conversation
 from flask_chatstream.errors import ProviderError, StorageUnavailable
 from flask_chatstream.events import Finished, ReasoningDelta, TextDelta, Usage
 from flask_chatstream.following import End
-from flask_chatstream.generation import journal
-from flask_chatstream.lifecycle.claims import claim
+from flask_chatstream.generation import journal, runner
 from flask_chatstream.providers.scripted import Pause
 from tests.waiting import wait_for
 from tests.workers import check_counters
@@ -232,13 +231,14 @@ def test_a_generation_that_is_gone_is_left_without_a_word(worker, caplog):
 
 def test_a_conversation_deleted_right_after_the_claim_is_left_without_a_word(worker, caplog):
     asked = worker.ask()
-    claimed = worker.database.write(claim, asked.generation_id, worker.runtime.worker, 15.0)
+    values = (asked.generation_id, worker.runtime.worker, 15.0, 1000)
+    claimed, wanted = worker.database.write(runner._take_up, *values)
     running = worker.runtime.open(claimed)
     worker.database.write(delete_conversation, "ann", "chatstream", asked.conversation_id)
-    worker.runner._run(running)
+    worker.runner._run(running, wanted)
     worker.runtime.leave(running)
 
-    assert worker.provider.requests == [] and caplog.records == []
+    assert caplog.records == [] and set(worker.rows().values()) == {0}
 
 
 @pytest.mark.every_database

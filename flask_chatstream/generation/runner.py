@@ -9,15 +9,15 @@ it.
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, nullcontext, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Any, Protocol, cast
 
+from sqlalchemy import Connection
+
 from flask_chatstream.concurrency import KILLS
-from flask_chatstream.conversations.history import CHARS_PER_TOKEN, read_history
+from flask_chatstream.conversations.history import Said, read_history
 from flask_chatstream.errors import ProviderError, StorageUnavailable
 from flask_chatstream.events import Event, TextDelta
 from flask_chatstream.failures import name_ids, report
@@ -36,7 +36,6 @@ from flask_chatstream.providers import (
     Provider,
     turns_for_rest,
 )
-from flask_chatstream.storage import now
 
 from .overlap import Overlap
 from .reply import Reply
@@ -75,25 +74,27 @@ class Runner:
         Raises `StorageUnavailable` when it could not be claimed: it is still to be run.
         """
 
-        claimed = self._runtime.database.write(
-            claim, generation_id, self._runtime.worker, self._runtime.settings.lease_seconds
+        runtime, settings = self._runtime, self._runtime.settings
+        taken = runtime.database.write(
+            _take_up, generation_id, runtime.worker, settings.lease_seconds, settings.context_tokens
         )
 
-        if claimed is None:
+        if taken is None:
             return
 
-        running = self._runtime.open(claimed)
+        claimed, wanted = taken
+        running = runtime.open(claimed)
 
         try:
-            self._run(running)
+            self._run(running, wanted)
         finally:
-            self._runtime.leave(running)
+            runtime.leave(running)
 
-    def _run(self, running: Running) -> None:
+    def _run(self, running: Running, wanted: Assignment) -> None:
         reply, claimed = Reply(), running.claimed
 
         try:
-            outcome = self._answer(running, reply)
+            outcome = self._answer(running, reply, wanted)
         except (Fenced, Cancelled):
             # A provider says Cancelled whoever closed it.
             if running.stream.failure is StorageLost:
@@ -119,8 +120,13 @@ class Runner:
 
         self._end(running, reply, outcome)
 
-    def _answer(self, running: Running, reply: Reply) -> Outcome:
-        provider, request = self._prepare_patiently(running)
+    def _answer(self, running: Running, reply: Reply, wanted: Assignment) -> Outcome:
+        history: Sequence[Said] | None = wanted.history
+
+        if history is None:
+            history = self._read_patiently(running, wanted)
+
+        provider, request = self._prepare(wanted, history)
         feed = reply.feed
 
         if request.prefix:
@@ -168,29 +174,25 @@ class Runner:
 
         return Outcome("completed", finish_reason=reason)
 
-    def _prepare_patiently(self, running: Running) -> tuple[Provider, ChatRequest]:
+    def _read_patiently(self, running: Running, wanted: Assignment) -> Sequence[Said]:
+        """What is in front of an answer while one further up is being written."""
+
         for pause in PAUSES:
             try:
-                return self._prepare(running)
+                return self._read_history(wanted)
             except StorageUnavailable:
                 running.cancellation.wait(pause)
                 running.cancellation.raise_if_cancelled()
 
-        return self._prepare(running)
+        return self._read_history(wanted)
 
-    def _prepare(self, running: Running) -> tuple[Provider, ChatRequest]:
-        database = self._runtime.database
+    def _read_history(self, wanted: Assignment) -> Sequence[Said]:
+        budget = wanted.budget(self._runtime.settings.context_tokens)
 
-        with database.read() as session:
-            wanted = find_assignment(session, running.claimed.generation_id)
+        with self._runtime.database.read() as session:
+            return read_history(session, wanted.message_id, budget)
 
-            if wanted is None:
-                raise Fenced
-
-            budget = wanted.context_window or self._runtime.settings.context_tokens
-            budget -= len(wanted.prefix) // CHARS_PER_TOKEN
-            history = read_history(session, wanted.message_id, budget)
-
+    def _prepare(self, wanted: Assignment, history: Sequence[Said]) -> tuple[Provider, ChatRequest]:
         question = history[-1].content if history else ""
         messages = [ChatMessage(cast(Any, role), content) for role, content in history]
         request = ChatRequest(
@@ -202,9 +204,7 @@ class Runner:
             prefix=wanted.prefix,
         )
 
-        provider = self._desk.get_provider(wanted.mount, wanted.provider or "demo")
-
-        return provider, request
+        return self._desk.get_provider(wanted.mount, wanted.provider or "demo"), request
 
     def _end(self, running: Running, reply: Reply, outcome: Outcome) -> None:
         try:
@@ -216,26 +216,26 @@ class Runner:
 
         try:
             values = {**reply.values(), "viewers": running.topic.most_viewers}
-            values["first_token_at"] = self._first_token_at(reply)
-            self._runtime.end(running, replace(outcome, values=values))
+            outcome = replace(outcome, values=values, first_token=reply.first_token)
+            self._runtime.end(running, outcome)
         except Exception as error:
             claimed = running.claimed
             words = "The end of generation %d was refused."
             report(logger, error, words, claimed.generation_id, **claimed.ids)
             self._runtime.end(running, INTERNAL)
 
-    def _first_token_at(self, reply: Reply) -> datetime | None:
-        """By the database's clock, which is not asked before the first text is shown."""
 
-        if reply.first_token is None:
-            return None
+def _take_up(
+    connection: Connection, generation_id: int, worker: str, lease: float, context_tokens: int
+) -> tuple[Claimed, Assignment] | None:
+    """Claim a generation, and read what is to be done in the same transaction."""
 
-        ago = timedelta(seconds=time.monotonic() - reply.first_token)
+    claimed = claim(connection, generation_id, worker, lease)
 
-        with suppress(StorageUnavailable), self._runtime.database.read() as session:
-            return now(session) - ago
-
+    if claimed is None:
         return None
+
+    return claimed, find_assignment(connection, generation_id, context_tokens)
 
 
 def _broken_off(error: BaseException, claimed: Claimed) -> Outcome:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 
-from sqlalchemy import Connection, Select, bindparam, func, select, update
+from sqlalchemy import Connection, Update, bindparam, func, select, update
 
 from flask_chatstream.models import Generation, is_appended, journal_for
-from flask_chatstream.storage import now
+from flask_chatstream.storage import moment_in, moments, now
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +42,7 @@ class Claimed:
         }
 
 
-_CLAIM = (
-    update(Generation)
-    .where(Generation.id == bindparam("generation"), Generation.status == "queued")
-    .values(
-        status="running",
-        epoch=Generation.epoch + 1,
-        worker=bindparam("mine"),
-        started_at=bindparam("moment"),
-        lease_until=bindparam("until"),
-        first_chunk=bindparam("last_chunk"),
-    )
-)
-_CLAIMED = select(
+_CLAIMED = (
     Generation.id,
     Generation.epoch,
     Generation.conversation_id,
@@ -62,7 +50,8 @@ _CLAIMED = select(
     Generation.base_offset,
     Generation.mount,
     Generation.request_id,
-).where(Generation.id == bindparam("generation"))
+)
+_READ = select(*_CLAIMED).where(Generation.id == bindparam("generation"))
 _MINE = (
     select(Generation.id)
     .where(
@@ -86,32 +75,38 @@ _WATCHED = select(Generation.id, Generation.epoch).where(
 def claim(connection: Connection, generation_id: int, worker: str, lease: float) -> Claimed | None:
     """Take a queued generation; None when somebody else has it or it has ended."""
 
-    moment = now(connection)
-    values = {
-        "generation": generation_id,
-        "mine": worker,
-        "moment": moment,
-        "until": moment + timedelta(seconds=lease),
-        "last_chunk": _last_chunk(connection),
-    }
+    dialect = connection.dialect
+    ours = {"generation": generation_id, "mine": worker}
+    values = {**ours, **moments(connection, until=lease)}
+    taken = connection.execute(_claim(dialect.name, dialect.update_returning), values)
 
-    if connection.execute(_CLAIM, values).rowcount != 1:
-        return None
+    if dialect.update_returning:
+        row = taken.one_or_none()
+    else:
+        row = connection.execute(_READ, ours).one() if taken.rowcount == 1 else None
 
-    return Claimed(*connection.execute(_CLAIMED, {"generation": generation_id}).one())
-
-
-def _last_chunk(connection: Connection) -> int:
-    newest = _newest_chunk(connection.dialect.name)
-
-    return 0 if newest is None else connection.scalar(newest) or 0
+    return None if row is None else Claimed(*row)
 
 
 @cache
-def _newest_chunk(dialect: str) -> Select[tuple[int]] | None:
-    table = journal_for(dialect)
+def _claim(dialect: str, returns: bool) -> Update:
+    statement = (
+        update(Generation)
+        .where(Generation.id == bindparam("generation"), Generation.status == "queued")
+        .values(
+            status="running",
+            epoch=Generation.epoch + 1,
+            worker=bindparam("mine"),
+            started_at=moment_in(dialect),
+            lease_until=moment_in(dialect, "until"),
+        )
+    )
 
-    return select(func.max(table.c.id)) if is_appended(dialect) else None
+    if is_appended(dialect):
+        newest = select(func.coalesce(func.max(journal_for(dialect).c.id), 0))
+        statement = statement.values(first_chunk=newest.scalar_subquery())
+
+    return statement.returning(*_CLAIMED) if returns else statement
 
 
 def renew(connection: Connection, ids: Collection[int], worker: str, lease: float) -> int:

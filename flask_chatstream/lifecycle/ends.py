@@ -6,17 +6,18 @@ values. Whoever calls it wakes the followers afterwards.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, func, select
 
 from flask_chatstream.models import ACTIVE, Conversation, Generation, Message
-from flask_chatstream.storage import now
 
-from .fold import take_chunks
+from .fold import fold
+from .locks import Locked, lock, lock_conversation
 from .totals import add_up
 
 
@@ -28,6 +29,8 @@ class Outcome:
     error_code: str | None = None
     finish_reason: str | None = None
     values: dict[str, Any] = field(default_factory=dict)
+    #: When the first text came, on this process's monotonic clock.
+    first_token: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,31 +54,6 @@ class Ended:
 
 #: Ends that nobody but the runner stores.
 _RUNNERS_OWN = ("completed", "error")
-_PLACE = select(Generation.conversation_id).where(Generation.id == bindparam("generation"))
-_LOCK_CONVERSATION = (
-    select(Conversation.version)
-    .where(Conversation.id == bindparam("conversation"))
-    .with_for_update()
-)
-_LOCK_GENERATION = (
-    select(
-        Generation.id,
-        Generation.conversation_id,
-        Generation.message_id,
-        Generation.status,
-        Generation.error_code,
-        Generation.epoch,
-        Generation.worker,
-        Generation.lease_until,
-        Generation.watched_at,
-        Generation.created_at,
-        Generation.base_offset,
-        Generation.first_chunk,
-        Generation.model,
-    )
-    .where(Generation.id == bindparam("generation"))
-    .with_for_update()
-)
 _OWNED = (
     select(Message.conversation_id, Conversation.owner)
     .join(Conversation, Conversation.id == Message.conversation_id)
@@ -87,36 +65,6 @@ _OWNED = (
 )
 _NEWEST = select(func.max(Generation.id)).where(Generation.message_id == bindparam("message"))
 _STATE = select(Message.status, Message.error_code).where(Message.id == bindparam("message"))
-_END_GENERATION = update(Generation).where(Generation.id == bindparam("generation"))
-_END_MESSAGE = (
-    update(Message)
-    .where(Message.id == bindparam("message"))
-    .values(
-        content=Message.content + bindparam("text"),
-        status=bindparam("public_status"),
-        model=bindparam("answered_by"),
-        version=bindparam("next_version"),
-        updated_at=bindparam("moment"),
-        reasoning=bindparam("thoughts"),
-        error_code=bindparam("code"),
-        finish_reason=bindparam("reason"),
-        input_tokens=bindparam("tokens_in"),
-        output_tokens=bindparam("tokens_out"),
-        usage=bindparam("spent"),
-        html=None,
-        html_version=None,
-    )
-)
-_COUNT = (
-    update(Conversation)
-    .where(Conversation.id == bindparam("conversation"))
-    .values(
-        version=bindparam("next_version"),
-        updated_at=bindparam("moment"),
-        last_message_at=bindparam("moment"),
-        total_tokens=Conversation.total_tokens + bindparam("tokens"),
-    )
-)
 
 
 def end(
@@ -126,7 +74,7 @@ def end(
     *,
     epoch: int | None = None,
     chunk_ids: Sequence[int] = (),
-    orphaned: Callable[[Row[Any], datetime], bool] | None = None,
+    orphaned: Callable[[Locked, datetime], bool] | None = None,
 ) -> Ended | None:
     """End a generation and fold its journal into the message, if nobody has ended it before.
 
@@ -135,11 +83,9 @@ def end(
     which saves a search. None when the generation is gone.
     """
 
-    conversation_id = connection.scalar(_PLACE, {"generation": generation_id})
-    version = connection.scalar(_LOCK_CONVERSATION, {"conversation": conversation_id})
-    row: Any = connection.execute(_LOCK_GENERATION, {"generation": generation_id}).one_or_none()
+    row = lock(connection, generation_id)
 
-    if row is None or version is None:
+    if row is None:
         return None
 
     lost = row.status not in ACTIVE or epoch not in (None, row.epoch)
@@ -148,15 +94,13 @@ def end(
     if epoch == row.epoch and row.status == outcome.status in _RUNNERS_OWN:
         return _ended(row, row.status, row.error_code, won=True)
 
-    if lost or (orphaned is not None and not orphaned(row, now(connection))):
+    if lost or (orphaned is not None and not orphaned(row, row.moment)):
         return _ended(row, row.status, row.error_code, won=False)
 
-    texts = take_chunks(connection, row.id, row.first_chunk, chunk_ids)
-    _store_end(connection, row, outcome, version + 1, texts)
+    text = _store_end(connection, row, outcome, chunk_ids)
+    ended = _ended(row, outcome.status, outcome.error_code, won=True, text=text)
 
-    ended = _ended(row, outcome.status, outcome.error_code, won=True, text="".join(texts))
-
-    return replace(ended, version=version + 1)
+    return replace(ended, version=row.version + 1)
 
 
 def end_message(
@@ -174,7 +118,7 @@ def end_message(
     if found is None or found.owner != owner:
         return None
 
-    connection.scalar(_LOCK_CONVERSATION, {"conversation": found.conversation_id})
+    lock_conversation(connection, found.conversation_id)
     newest = connection.scalar(_NEWEST, {"message": message_id})
 
     if newest is not None:
@@ -185,7 +129,7 @@ def end_message(
     return Ended(False, 0, found.conversation_id, message_id, status, code)
 
 
-def _ended(row: Row[Any], status: str, code: str | None, *, won: bool, text: str = "") -> Ended:
+def _ended(row: Locked, status: str, code: str | None, *, won: bool, text: str = "") -> Ended:
     ids = (row.id, row.conversation_id, row.message_id)
 
     return Ended(won, *ids, public_status(status), code, row.base_offset, text)
@@ -198,42 +142,43 @@ def public_status(status: str) -> str:
 
 
 def _store_end(
-    connection: Connection, row: Row[Any], outcome: Outcome, version: int, texts: Sequence[str]
-) -> None:
-    moment = now(connection)
+    connection: Connection, row: Locked, outcome: Outcome, chunk_ids: Sequence[int]
+) -> str:
+    """Store the end and fold the text, which it gives."""
+
     found = outcome.values
     totals = add_up(connection, row.message_id, found) if row.base_offset else found
-    text = "".join(texts)
     generation = {
         "status": outcome.status,
-        "ended_at": moment,
-        "chunk_count": len(texts),
-        "char_count": len(text),
+        "ended_at": row.moment,
+        "first_token_at": _first_token_at(row, outcome),
         "error_code": outcome.error_code,
         "finish_reason": outcome.finish_reason,
         **{key: value for key, value in found.items() if key != "reasoning"},
     }
-    connection.execute(_END_GENERATION, {"generation": row.id, **generation})
-    message = {
+    rest = {
         "message": row.message_id,
-        "text": text,
         "public_status": public_status(outcome.status),
         "answered_by": found.get("model") or row.model,
-        "next_version": version,
-        "moment": moment,
+        "next_version": row.version + 1,
+        "moment": row.moment,
         "thoughts": totals.get("reasoning"),
         "code": outcome.error_code,
         "reason": outcome.finish_reason,
         "tokens_in": totals.get("input_tokens"),
         "tokens_out": totals.get("output_tokens"),
         "spent": totals.get("usage"),
-    }
-    connection.execute(_END_MESSAGE, message)
-    spent = (found.get("input_tokens") or 0) + (found.get("output_tokens") or 0)
-    conversation = {
         "conversation": row.conversation_id,
-        "next_version": version,
-        "moment": moment,
-        "tokens": spent,
+        "tokens": (found.get("input_tokens") or 0) + (found.get("output_tokens") or 0),
     }
-    connection.execute(_COUNT, conversation)
+
+    return fold(connection, row, generation, rest, chunk_ids)
+
+
+def _first_token_at(row: Locked, outcome: Outcome) -> datetime | None:
+    """By the database's clock, which is not asked before the first text is shown."""
+
+    if outcome.first_token is None:
+        return None
+
+    return row.moment - timedelta(seconds=time.monotonic() - outcome.first_token)

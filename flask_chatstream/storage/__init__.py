@@ -5,7 +5,7 @@ connection that run in one transaction: on SQLite as jobs of the one `Writer` of
 engine, elsewhere in the caller (``docs/states.md``, section 3).
 """
 
-from .clock import now
+from .clock import moment_in, moments, now
 from .database import Database
 from .drivers import find_blocking
 from .engine import embedded_engine, temporary_engine
@@ -19,6 +19,8 @@ __all__ = [
     "commit_level",
     "embedded_engine",
     "find_blocking",
+    "moment_in",
+    "moments",
     "now",
     "temporary_engine",
     "transaction",

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Double,
+    bindparam,
+    func,
+    select,
+    text,
+    type_coerce,
+)
 from sqlalchemy.orm import Session
+
+from flask_chatstream.models import UTCDateTime
 
 
 def now(connection: Connection | Session) -> datetime:
@@ -20,13 +33,51 @@ def now(connection: Connection | Session) -> datetime:
         return datetime.now(UTC)
 
     if dialect == "postgresql":
-        moment: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+        moment: datetime = connection.execute(_CLOCK).scalar_one()
 
-        return moment.astimezone(UTC)
+        return moment.replace(tzinfo=UTC)
 
     naive: datetime = connection.execute(text("SELECT UTC_TIMESTAMP(6)")).scalar_one()
 
     return naive.replace(tzinfo=UTC)
+
+
+@cache
+def moment_in(dialect: str, later: str | None = None) -> ColumnElement[datetime]:
+    """The moment, or one so many seconds ``later``, as part of a statement.
+
+    PostgreSQL's says it itself, which saves asking. Elsewhere it is a parameter, ``moment`` or of
+    the later one's name. `moments` gives what either form takes.
+    """
+
+    if dialect != "postgresql":
+        return bindparam(later or "moment", type_=UTCDateTime)
+
+    if later is None:
+        return type_coerce(_clock(), UTCDateTime)
+
+    seconds = func.make_interval(0, 0, 0, 0, 0, 0, bindparam(later, type_=Double))
+
+    return type_coerce(_clock() + seconds, UTCDateTime)
+
+
+def moments(connection: Connection, **later: float | None) -> dict[str, Any]:
+    """The parameters of a statement with `moment_in`: the later ones in seconds."""
+
+    if connection.dialect.name == "postgresql":
+        return later
+
+    found = now(connection)
+    ends = {name: None if s is None else found + timedelta(seconds=s) for name, s in later.items()}
+
+    return {"moment": found, **ends}
+
+
+def _clock() -> ColumnElement[Any]:
+    return func.timezone("UTC", func.clock_timestamp())
+
+
+_CLOCK = select(_clock())
 
 
 def _dialect(connection: Connection | Session) -> str:
