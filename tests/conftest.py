@@ -13,6 +13,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
+from tests.compiled import compile_once
 from tests.engines import KINDS
 from tests.services import ROOT, fresh_mariadb, fresh_postgres, missing, need
 
@@ -43,6 +44,7 @@ def pytest_configure() -> None:
 
     # To read the machine's certificates takes 30 ms, for every client that a test makes.
     os.environ["SSL_CERT_FILE"] = str(ROOT / "tests" / "nobody.pem")
+    compile_once()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
