@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from functools import partial
 from itertools import combinations_with_replacement
 
 import pytest
+from sqlalchemy import event
 
 from flask_chatstream.conversations import create_conversation, delete_conversation, read_leaf
 from flask_chatstream.errors import NotFound
@@ -110,6 +112,35 @@ def test_no_moment_of_an_answer_leaves_a_hole_in_a_join(worker, viewer):
             assert joined.live.end == End("completed"), where
 
     assert watched.end is None
+
+
+def test_a_join_asks_the_database_four_things_on_one_connection(worker):
+    """What is written, the conversation, the journal, the message."""
+
+    asked, running = open_running(worker)
+    running.stream.append("so far")
+    running.stream.flush()
+    here = threading.get_ident()
+    seen = []
+
+    def note(what):
+        return lambda *_: threading.get_ident() == here and seen.append(what)
+
+    event.listen(worker.engine, "checkout", note("connection"))
+    event.listen(worker.engine, "after_cursor_execute", note("statement"))
+    joined = join(worker.runtime, asked.conversation_id, leaf_of(asked))
+
+    assert joined.last.text == joined.live.read(0) == "so far"
+    assert seen == ["connection", *["statement"] * 4]
+
+
+def test_an_orphan_is_settled_and_read_again(worker, viewer):
+    place, _, _ = worker.runtime.worker.rpartition(":")
+    asked = worker.ask(worker=f"{place}:1", lease=3600.0)
+    joined = join(viewer.runtime, asked.conversation_id, leaf_of(asked))
+
+    assert joined.live is None
+    assert (joined.last.message.status, joined.last.message.error_code) == ("error", "interrupted")
 
 
 def test_an_answer_that_begins_after_the_join_is_joined_too(worker, viewer):

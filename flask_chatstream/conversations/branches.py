@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from flask_chatstream.errors import NotFound
@@ -178,6 +178,14 @@ def _parents(session: Session, conversation: Conversation) -> dict[str, str | No
     return {row.id: row.parent_id for row in rows}
 
 
+# A row that a session has read before the journal would be given back as it was then.
+_MESSAGES = (
+    select(Message)
+    .where(Message.id.in_(bindparam("ids", expanding=True)))
+    .execution_options(populate_existing=True)
+)
+
+
 def read_messages(session: Session, ids: Sequence[str]) -> list[Reading]:
     """Messages with their text, in the order of the ids; missing ones are left out."""
 
@@ -185,10 +193,7 @@ def read_messages(session: Session, ids: Sequence[str]) -> list[Reading]:
         return []
 
     tails = read_tails(session, ids)
-    # A row that this session has read before the journal would be given back as it was then.
-    fresh = select(Message).where(Message.id.in_(ids)).execution_options(populate_existing=True)
-    rows = session.scalars(fresh)
-    found = {message.id: message for message in rows}
+    found = {message.id: message for message in session.scalars(_MESSAGES, {"ids": list(ids)})}
 
     return [_reading(found[id], tails.get(id)) for id in ids if id in found]
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from functools import cache
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, or_, select, update
+from sqlalchemy import Connection, Select, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from flask_chatstream.models import ACTIVE, Generation, Message, is_appended, journal_for
@@ -52,31 +55,35 @@ def read_tails(session: Session, message_ids: Collection[str]) -> dict[str, Tail
     if not message_ids:
         return {}
 
-    rows = session.execute(
-        select(
-            Generation.message_id, Generation.id, Generation.base_offset, Generation.first_chunk
-        ).where(Generation.message_id.in_(message_ids), Generation.status.in_(ACTIVE))
-    )
+    rows = session.execute(_tails(session.get_bind().dialect.name), {"ids": list(message_ids)})
+    tails: dict[str, Tail] = {}
 
-    return {
-        message_id: _tail(session, id, base_offset, first_chunk)
-        for message_id, id, base_offset, first_chunk in rows.all()
-    }
+    for message_id, group in groupby(rows, key=itemgetter(0)):
+        found = list(group)
+        pieces = [(start, text) for *_, start, text, _ in found if text is not None]
+        at = datetime.fromtimestamp(found[-1].at / 1_000_000, UTC) if pieces else None
+        tails[message_id] = Tail(found[0].id, found[0].base_offset, pieces, at)
+
+    return tails
 
 
-def _tail(session: Session, generation_id: int, base_offset: int, first_chunk: int) -> Tail:
-    dialect = session.get_bind().dialect.name
+@cache
+def _tails(dialect: str) -> Select[Any]:
     table = journal_for(dialect)
-    mine = table.c.generation_id == generation_id
+    mine = table.c.generation_id == Generation.id
 
     if is_appended(dialect):
-        mine = (table.c.id > first_chunk) & mine
+        mine = (table.c.id > Generation.first_chunk) & mine
 
-    columns = (table.c.start, table.c.text, table.c.at)
-    rows = session.execute(select(*columns).where(mine).order_by(table.c.seq)).all()
-    at = datetime.fromtimestamp(rows[-1].at / 1_000_000, UTC) if rows else None
+    columns = (Generation.message_id, Generation.id, Generation.base_offset)
+    wanted = Generation.message_id.in_(bindparam("ids", expanding=True))
 
-    return Tail(generation_id, base_offset, [(row.start, row.text) for row in rows], at)
+    return (
+        select(*columns, table.c.start, table.c.text, table.c.at)
+        .join_from(Generation, table, mine, isouter=True)
+        .where(wanted, Generation.status.in_(ACTIVE))
+        .order_by(Generation.message_id, Generation.id, table.c.seq)
+    )
 
 
 def join_text(content: str, pieces: Iterable[tuple[int, str]]) -> str:

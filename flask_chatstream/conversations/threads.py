@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, insert, select, tuple_, update
+from sqlalchemy import Connection, Select, bindparam, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from flask_chatstream.errors import InvalidRequest, NotFound
@@ -30,18 +30,29 @@ class Page:
     next_cursor: str | None
 
 
+_CONVERSATION = select(Conversation).where(
+    Conversation.id == bindparam("conversation"),
+    Conversation.owner == bindparam("owner"),
+    Conversation.mount == bindparam("mount"),
+)
+_MESSAGE = (
+    select(Message, Conversation.owner)
+    .join(Conversation, Conversation.id == Message.conversation_id)
+    .where(
+        Message.id == bindparam("message"),
+        Conversation.owner == bindparam("owner"),
+        Conversation.mount == bindparam("mount"),
+    )
+)
+
+
 def get_conversation(
     session: Session, owner: str, mount: str, conversation_id: str
 ) -> Conversation:
     """A conversation of this owner; raises `NotFound`."""
 
-    found = session.scalar(
-        select(Conversation).where(
-            Conversation.id == conversation_id,
-            Conversation.owner == owner,
-            Conversation.mount == mount,
-        )
-    )
+    wanted = {"conversation": conversation_id, "owner": owner, "mount": mount}
+    found = session.scalar(_CONVERSATION, wanted)
 
     if found is None or found.owner != owner:
         raise NotFound
@@ -52,11 +63,8 @@ def get_conversation(
 def get_message(session: Session, owner: str, mount: str, message_id: str) -> Message:
     """A message in a conversation of this owner; raises `NotFound`."""
 
-    found = session.execute(
-        select(Message, Conversation.owner)
-        .join(Conversation, Conversation.id == Message.conversation_id)
-        .where(Message.id == message_id, Conversation.owner == owner, Conversation.mount == mount)
-    ).one_or_none()
+    wanted = {"message": message_id, "owner": owner, "mount": mount}
+    found = session.execute(_MESSAGE, wanted).one_or_none()
 
     if found is None or found.owner != owner:
         raise NotFound

@@ -7,26 +7,20 @@ a `Joined` goes on without a hole wherever the answer is written (``docs/states.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session
 
 from flask_chatstream.conversations import Branch, Reading
 from flask_chatstream.following import Live
-from flask_chatstream.models import ACTIVE, Generation
+from flask_chatstream.lifecycle import find_active
+from flask_chatstream.models import Generation
 
 from .runtime import Runtime
 
 #: How often a conversation is read in which other answers begin meanwhile.
 ATTEMPTS = 3
-
-_ACTIVE = select(
-    Generation.id, Generation.message_id, Generation.conversation_id, Generation.base_offset
-).where(
-    Generation.conversation_id == bindparam("conversation"),
-    Generation.status.in_(ACTIVE),
-)
 
 _WRITERS = (
     select(Generation.id)
@@ -60,19 +54,21 @@ class Joined(NamedTuple):
 def join(runtime: Runtime, conversation_id: str, read: Callable[[Session], Branch]) -> Joined:
     """What ``read`` finds of a conversation, joined with what is being written in it.
 
-    Orphaned answers are settled before. ``read`` may be called again, when an answer has begun
+    ``read`` is called again when an answer was found orphaned and has been settled, or has begun
     after the lives were taken. Raises what it raises.
     """
 
-    runtime.settle(conversation_id)
+    runtime.upkeep.start()
 
     for _ in range(ATTEMPTS):
-        lives = _take_lives(runtime, conversation_id)
-
         with runtime.database.read() as session:
+            active = find_active(session, conversation_id)
+            lives = {row.id: _take_live(runtime, row) for row in active}
+            # What is read from here on was committed after the lives were taken.
+            session.rollback()
             joined = _meet(read(session), lives)
 
-        if not _is_early(joined):
+        if not runtime.settle_orphans(active) and not _is_early(joined):
             break
 
     if joined.live is not None:
@@ -81,11 +77,8 @@ def join(runtime: Runtime, conversation_id: str, read: Callable[[Session], Branc
     return joined
 
 
-def _take_lives(runtime: Runtime, conversation_id: str) -> dict[int, Live]:
-    with runtime.database.read() as session:
-        rows = session.execute(_ACTIVE, {"conversation": conversation_id}).all()
-
-    return {row.id: runtime.follow.join(*row) for row in rows}
+def _take_live(runtime: Runtime, row: Row[Any]) -> Live:
+    return runtime.follow.join(row.id, row.message_id, row.conversation_id, row.base_offset)
 
 
 def _meet(branch: Branch, lives: Mapping[int, Live]) -> Joined:

@@ -8,13 +8,25 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
+from typing import Any
+
+from sqlalchemy import Row
 
 from flask_chatstream.concurrency import Tasks
 from flask_chatstream.config import Settings
 from flask_chatstream.errors import NotFound, ShuttingDown, StorageUnavailable
 from flask_chatstream.failures import name_ids
 from flask_chatstream.following import Audience, Follow, Poller, Revocations, Seats
-from flask_chatstream.lifecycle import Claimed, Ended, Outcome, end, end_message, identify, sweep
+from flask_chatstream.lifecycle import (
+    Claimed,
+    Ended,
+    Outcome,
+    end,
+    end_message,
+    find_active,
+    identify,
+    settle,
+)
 from flask_chatstream.providers import Cancellation
 from flask_chatstream.storage import Database
 from flask_chatstream.wake import Hint, Wake, find_bus
@@ -207,8 +219,21 @@ class Runtime:
 
         self.upkeep.start()
 
-        for ended in sweep(self.database, self.upkeep.rule(), conversation_id):
+        with self.database.read() as session:
+            found = find_active(session, conversation_id)
+
+        self.settle_orphans(found)
+
+    def settle_orphans(self, found: Iterable[Row[Any]]) -> bool:
+        """End those of the generations from `find_active` that are orphaned; whether any was."""
+
+        rule = self.upkeep.rule()
+        ids = [row.id for row in found if rule(row, row.moment)]
+
+        for ended in settle(self.database, rule, ids):
             self.tell(ended)
+
+        return bool(ids)
 
     def _hear(self, hint: Hint) -> None:
         """Another process has committed something: look, where it is of interest here."""

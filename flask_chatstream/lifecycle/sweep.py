@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, ClassVar, Protocol
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Executable, Row, bindparam, select
 from sqlalchemy.orm import Session
 
 from flask_chatstream.failures import name_ids
 from flask_chatstream.models import ACTIVE, Generation
-from flask_chatstream.storage import Database, now
+from flask_chatstream.storage import Database, clock
 
 from .ends import Ended, Outcome, end
 from .identity import is_known_dead
@@ -86,9 +87,15 @@ class AbandonRule:
 def sweep(database: Database, rule: Rule, conversation_id: str | None = None) -> list[Ended]:
     """End every generation that is meant, of one conversation or of all; those that it ended."""
 
+    return settle(database, rule, find_candidates(database, rule, conversation_id))
+
+
+def settle(database: Database, rule: Rule, ids: Iterable[int]) -> list[Ended]:
+    """End those of some generations that are meant under their lock; those that it ended."""
+
     ended = []
 
-    for id in find_candidates(database, rule, conversation_id):
+    for id in ids:
         outcome = database.write(end, id, rule.outcome, orphaned=rule)
 
         if outcome is not None and outcome.won:
@@ -109,29 +116,37 @@ def find_candidates(
     """The generations that are meant, of one conversation or of all."""
 
     with database.read() as session:
-        return _find(session, rule, conversation_id)
+        return [row.id for row in find_active(session, conversation_id) if rule(row, row.moment)]
 
 
-def _find(session: Session, rule: Rule, conversation_id: str | None) -> list[int]:
+def find_active(session: Session, conversation_id: str | None = None) -> Sequence[Row[Any]]:
+    """The active generations of one conversation or of all, with what a `Rule` looks at.
+
+    ``moment`` is the time by the database's clock.
+    """
+
+    active = _active(session.get_bind().dialect.name, conversation_id is not None)
+
+    return session.execute(active, {"conversation": conversation_id}).all()
+
+
+@cache
+def _active(dialect: str, is_one: bool) -> Executable:
     active = select(
         Generation.id,
+        Generation.message_id,
+        Generation.conversation_id,
+        Generation.base_offset,
         Generation.worker,
         Generation.lease_until,
         Generation.watched_at,
         Generation.created_at,
+        clock(dialect).label("moment"),
     ).where(Generation.status.in_(ACTIVE))
 
-    if conversation_id is not None:
-        active = active.where(Generation.conversation_id == conversation_id)
-
-    rows = session.execute(active).all()
-
-    if not rows:
-        return []
-
-    moment = now(session)
-
-    return [row.id for row in rows if rule(row, moment)]
+    return (
+        active.where(Generation.conversation_id == bindparam("conversation")) if is_one else active
+    )
 
 
 def unclaimed(session: Session, worker: str) -> list[int]:

@@ -5,7 +5,7 @@ connection that run in one transaction: on SQLite as jobs of the one `Writer` of
 engine, elsewhere in the caller (``docs/states.md``, section 3).
 """
 
-from .clock import moment_in, moments, now
+from .clock import clock, moment_in, moments, now
 from .database import Database
 from .drivers import find_blocking
 from .engine import embedded_engine, temporary_engine
@@ -16,6 +16,7 @@ __all__ = [
     "Database",
     "Task",
     "Writer",
+    "clock",
     "commit_level",
     "embedded_engine",
     "find_blocking",

@@ -73,6 +73,19 @@ def moments(connection: Connection, **later: float | None) -> dict[str, Any]:
     return {"moment": found, **ends}
 
 
+@cache
+def clock(dialect: str) -> ColumnElement[datetime]:
+    """The moment as a column that a read gives back beside its rows."""
+
+    if dialect == "sqlite":
+        return bindparam("clock", callable_=lambda: datetime.now(UTC), type_=UTCDateTime())
+
+    if dialect == "postgresql":
+        return type_coerce(_clock(), UTCDateTime)
+
+    return func.utc_timestamp(text("6"), type_=UTCDateTime())
+
+
 def _clock() -> ColumnElement[Any]:
     return func.timezone("UTC", func.clock_timestamp())
 

@@ -61,6 +61,7 @@ class Database:
         synchronous = "FULL" if durability == "power" else "NORMAL"
         self.writer = Writer(engine, synchronous=synchronous, window=window)
         self._committed = _committed(engine)
+        self._reading = _reading(engine)
         self._on_refusal = on_refusal
         self._relaxed: bool | None = None
 
@@ -68,10 +69,16 @@ class Database:
     def read(self) -> Iterator[Session]:
         """A short session for reading; never hold it across a wait or a yield to a viewer.
 
-        Raises `StorageUnavailable` when the database does not answer.
+        Each statement sees what is committed when it begins; on an SQLite engine that begins
+        transactions by itself, the first one behind a rollback does. Raises `StorageUnavailable`
+        when the database does not answer.
         """
 
-        with _translated(), Session(self._committed, expire_on_commit=False) as session:
+        with (
+            _translated(),
+            self._reading.connect() as connection,
+            Session(connection, expire_on_commit=False) as session,
+        ):
             yield session
 
     def write(
@@ -151,6 +158,18 @@ def _committed(engine: Engine) -> Engine:
         return engine
 
     return engine.execution_options(isolation_level="READ COMMITTED")
+
+
+def _reading(engine: Engine) -> Engine:
+    """The engine for reads, whose statements need no transaction around them.
+
+    PostgreSQL's driver would ask for one, and give it back, in a round trip each.
+    """
+
+    if engine.dialect.name != "postgresql":
+        return _committed(engine)
+
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def _is_rolled_back(error: DBAPIError) -> bool:

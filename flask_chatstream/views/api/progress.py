@@ -125,7 +125,7 @@ def stream(conversation_id: str) -> ResponseReturnValue:
     watch = watch_answer(visit)
     joined = _join(visit, conversation_id)
     last_event_id = request.headers.get("Last-Event-ID") or request.args.get("last_event_id")
-    generations = _generations(visit, joined.last)
+    generations = _generations(visit, joined, last_event_id)
     source = find_source(joined, last_event_id, generations)
 
     if source is not None:
@@ -137,12 +137,20 @@ def stream(conversation_id: str) -> ResponseReturnValue:
     return response
 
 
-def _generations(visit: Visit, reading: Reading | None) -> list[int]:
-    if reading is None:
+def _generations(visit: Visit, joined: Joined, last_event_id: str | None) -> list[int]:
+    """The generations of the last message, as far as an event's id may be of one of them."""
+
+    if joined.last is None:
         return []
 
+    live, (mine, *_) = joined.live, (last_event_id or "").partition(":")
+
+    # Who was here a moment ago has an event of the one that still writes.
+    if live is not None and mine in ("", str(live.generation_id)):
+        return [live.generation_id]
+
     with visit.state.database.read() as session:
-        return list_generations(session, reading.message.id)
+        return list_generations(session, joined.last.message.id)
 
 
 def _whole_answer(
