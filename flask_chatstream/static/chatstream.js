@@ -3,6 +3,7 @@
 
 import { listenForActs } from "./acts.js";
 import { listenForCopy } from "./copy.js";
+import { listenForKeys } from "./keys.js";
 import { listenForSidebar } from "./sidebar.js";
 import { ChatStream } from "./stream.js";
 import { ChatWidget } from "./widget.js";
@@ -10,6 +11,7 @@ import { ChatWidget } from "./widget.js";
 if (!customElements.get("chat-stream")) {
   listenForActs();
   listenForCopy();
+  listenForKeys();
   listenForSidebar();
   customElements.define("chat-stream", ChatStream);
   customElements.define("chat-widget", ChatWidget);

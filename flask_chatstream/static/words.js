@@ -34,6 +34,17 @@ const ENGLISH = {
   deleteText: "The conversation and its messages will be gone for good.",
   cancel: "Cancel",
   delete: "Delete",
+  close: "Close",
+  keys: "Keyboard shortcuts",
+  keysSend: "Send the message",
+  keysLine: "New line",
+  keysStop: "Stop the answer",
+  keysNew: "New chat",
+  keysField: "Go to the message field",
+  keysCopy: "Copy the last answer",
+  keysPrevious: "Previous message",
+  keysNext: "Next message",
+  keysHelp: "Show this list",
 };
 
 const overrides = new WeakMap();
