@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import SingletonThreadPool
 
 from flask_chatstream.storage import embedded_engine, temporary_engine
 from flask_chatstream.storage.engine import is_in_memory, make_engine
+
+REST = "flask_chatstream.storage.engine.REST_SECONDS"
 
 
 def pragma(engine, name):
@@ -62,4 +65,41 @@ def test_a_file_is_not_in_memory(uri):
 def test_a_server_is_not_in_memory(postgres_url):
     engine = make_engine(postgres_url)
     assert not is_in_memory(engine)
+    engine.dispose()
+
+
+def end_sessions(url):
+    """Have the server end all other sessions of its database."""
+
+    ends = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    other = create_engine(url)
+
+    with other.connect() as connection:
+        connection.execute(text(ends)).all()
+
+    other.dispose()
+
+
+def test_a_connection_that_has_rested_is_asked_whether_it_lives(postgres_url, monkeypatch):
+    engine = make_engine(postgres_url)
+
+    def ask():
+        with engine.connect() as connection:
+            return connection.scalar(text("SELECT 1"))
+
+    monkeypatch.setattr(REST, 0.0)
+    assert ask() == 1
+    end_sessions(postgres_url)
+    assert ask() == 1
+
+    monkeypatch.setattr(REST, 60.0)
+    end_sessions(postgres_url)
+
+    with pytest.raises(OperationalError):
+        ask()
+
+    assert ask() == 1
     engine.dispose()

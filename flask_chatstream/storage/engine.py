@@ -5,16 +5,24 @@ Pragmas that stay in a file are set only here, never on a host's engine.
 
 from __future__ import annotations
 
+import math
 import tempfile
+import time
 import weakref
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Dialect, Engine, create_engine, event
+from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 #: How long a reader waits for a writer's lock; readers of a WAL file do not wait at all.
 BUSY_MS = 5_000
+#: For how long a connection to PostgreSQL that was used is not asked whether it still lives.
+REST_SECONDS = 1.0
+_USED = "chatstream_used"
 
 
 def embedded_engine(instance_path: str | Path) -> Engine:
@@ -47,10 +55,14 @@ def temporary_engine() -> Engine:
 def make_engine(uri: str) -> Engine:
     """An engine of our own on any database; a SQLite file is put into WAL mode."""
 
-    engine = create_engine(uri, pool_pre_ping=not uri.startswith("sqlite"))
+    engine = create_engine(uri, pool_pre_ping=uri.startswith(("mysql", "mariadb")))
 
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare)
+
+    if engine.dialect.name == "postgresql":
+        event.listen(engine, "checkin", _note_use)
+        event.listen(engine, "checkout", partial(_check, engine.dialect))
 
     return engine
 
@@ -79,6 +91,25 @@ def is_temporary(engine: Engine) -> bool:
     """Whether an engine's file is one of `temporary_engine`."""
 
     return "chatstream_temporary" in engine.get_execution_options()
+
+
+def _note_use(connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info[_USED] = time.monotonic()
+
+
+def _check(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, proxy: Any) -> None:
+    """Have a connection that has rested answer once, or replace all that do not any more.
+
+    One that was used a moment ago is taken to live: asking it costs as much as most of our reads.
+    """
+
+    if time.monotonic() - record.info.get(_USED, math.inf) < REST_SECONDS:
+        return
+
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise InvalidatePoolError from error
 
 
 def _prepare(connection: Any, record: Any) -> None:
