@@ -7,6 +7,7 @@ import { Connection } from "./connection.js";
 import { fitPage } from "./fit.js";
 import { UnknownPlace, applyFragments } from "./patch.js";
 import { clearPending } from "./pending.js";
+import { Progress } from "./progress.js";
 import { StickyScroll } from "./scroll.js";
 import { localTimes } from "./times.js";
 import { countDown } from "./waiting.js";
@@ -21,6 +22,7 @@ export class ChatStream extends HTMLElement {
   #channel = null;
   #scroll = null;
   #composer = null;
+  #progress = null;
   #queue = [];
   #frame = 0;
   #timer = 0;
@@ -37,6 +39,7 @@ export class ChatStream extends HTMLElement {
     if (page) this.#settleIn(page, signal);
     this.#scroll = new StickyScroll(this.log, this.section.querySelector(".cs-jump"), signal);
     this.#composer = new Composer(this, signal);
+    this.#progress = new Progress(this, signal);
     this.#remember();
     this.#say("idle");
     this.#connect();
@@ -55,7 +58,7 @@ export class ChatStream extends HTMLElement {
     cancelAnimationFrame(this.#frame);
     clearTimeout(this.#timer);
     this.#queue = [];
-    this.#connection = this.#channel = this.#scroll = this.#composer = null;
+    this.#connection = this.#channel = this.#scroll = this.#composer = this.#progress = null;
   }
 
   get log() {
@@ -168,6 +171,7 @@ export class ChatStream extends HTMLElement {
     localTimes(this);
     this.dataset.running = this.section.dataset.running = String(this.running);
     this.#composer?.refresh();
+    this.#progress?.note(this.running);
 
     const ended = [...before].filter((id) => !this.#running.has(id));
     if (now.some((id) => !before.has(id))) this.announce(word("generating", this));
