@@ -10,6 +10,9 @@ from .looking import LIVE, go
 from .plays import END, Gate, block, event, status, stream
 from .stub import Server, Stub
 
+#: So that the connection is not taken for dead while the model is slow.
+HEARTBEAT = "event: hb\ndata: 0\n\n"
+
 
 def content_of(page: Page) -> Locator:
     return page.locator('.cs-message[data-status="generating"] .cs-content')
@@ -21,9 +24,11 @@ def test_waiting_is_said_with_its_time_until_there_is_text(
     conversation = stub.conversation()
     conversation.add("user", "A question")
     answer = conversation.add("assistant", status="generating")
-    first, second = Gate(), Gate()
+    alive, first, second = Gate(), Gate(), Gate()
     stub.plays.append(
         stream(
+            alive,
+            HEARTBEAT,
             first,
             event(block(answer.id, 0, "<p>One</p>"), "a"),
             second,
@@ -40,7 +45,12 @@ def test_waiting_is_said_with_its_time_until_there_is_text(
 
     page.clock.run_for(4_000)
     expect(content).to_have_attribute("data-progress", re.compile(r"Waiting for the model · \ds"))
-    page.clock.run_for(18_000)
+    alive.open()
+
+    # In steps: a longer one looks like a sleep.
+    for _ in range(6):
+        page.clock.run_for(3_000)
+
     expect(content).to_have_attribute(
         "data-progress", re.compile(r"Taking longer than usual · 2\ds")
     )
