@@ -13,13 +13,15 @@ import runpy
 import signal
 import subprocess
 import sys
+import threading
+import traceback
 import warnings
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from tests.services import ROOT
 
@@ -108,8 +110,7 @@ def serve() -> None:
             if not (pid := os.fork()):
                 os.close(go)
                 os.read(waiting, 1)
-
-                return _be(program, output)
+                _be(program, output)
 
             pids.append(pid)
 
@@ -119,8 +120,41 @@ def serve() -> None:
         print(json.dumps(codes), flush=True)
 
 
-def _be(program: Mapping[str, Any], output: str) -> None:
+def _be(program: Mapping[str, Any], output: str) -> NoReturn:
+    """Be the program to its end.
+
+    It ends as an interpreter does, but for taking all modules apart, which a fork pays dearly: it
+    shares their memory.
+    """
+
     _redirect(output)
+    code = _code_of(program)
+
+    # What an interpreter does first when it ends, in this order.
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _code_of(program: Mapping[str, Any]) -> int:
+    try:
+        _run(program)
+    except SystemExit as exit:
+        if exit.code is None or isinstance(exit.code, int):
+            return exit.code or 0
+
+        print(exit.code, file=sys.stderr)
+    except BaseException:
+        traceback.print_exc()
+    else:
+        return 0
+
+    return 1
+
+
+def _run(program: Mapping[str, Any]) -> None:
     os.chdir(program["folder"])
     os.environ.clear()
     os.environ.update(program["environment"])
