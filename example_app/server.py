@@ -13,6 +13,7 @@ from gevent.pool import Pool
 from gevent.pywsgi import WSGIServer
 
 from flask_chatstream import drain
+from flask_chatstream.pywsgi import WSGIHandler
 
 from . import create_app
 from .database import prepare
@@ -41,7 +42,7 @@ def main() -> None:
 def serve(app: Flask, host: str, port: int) -> None:
     """Serve until a signal comes, then leave in order."""
 
-    server = WSGIServer((host, port), app, log=None, spawn=Pool())
+    server = WSGIServer((host, port), app, log=None, spawn=Pool(), handler_class=WSGIHandler)
 
     try:
         server.start()

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flask_chatstream.concurrency import Pulse
-from flask_chatstream.following import End, Live
+from flask_chatstream.following import End, Live, Topic
 from flask_chatstream.following import live as live_module
 from flask_chatstream.following.live import PIECES
 
@@ -19,7 +18,7 @@ TEXT = "Zwölf Boxkämpfer 🥊 jagen Viktor\nquer über den großen Sylter Deic
 
 
 def make_live(base_offset=0):
-    return Live(1, "m", "c", base_offset, Pulse())
+    return Live(1, "m", "c", base_offset, Topic("c"))
 
 
 @settings(deadline=None)

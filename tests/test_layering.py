@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).resolve().parent.parent / "flask_chatstream"
 
 #: From the roof to the cellar. Rooms of one row do not import each other.
 ROWS = (
-    ("__init__", "testing", "gunicorn"),
+    ("__init__", "testing", "gunicorn", "ggevent"),
+    ("pywsgi",),
     ("blueprint",),
     ("views", "cli", "answer"),
     ("submit", "owners", "doctor"),
@@ -61,10 +62,11 @@ MAY_IMPORT = {
     "flask_sqlalchemy": ("host",),
     "htmx_flask": ("htmx",),
     "werkzeug": FLASK_ROOMS,
-    "gevent": ("alarm", "concurrency"),
+    "gevent": ("alarm", "concurrency", "pywsgi"),
     "greenlet": ("concurrency",),
     "alembic": ("migrate", "migrations"),
     "openai": SDK_FILES,
+    "gunicorn": ("ggevent",),
     "httpx": HTTP_FILES,
     "httpx2": HTTP_FILES,
     "httpcore": HTTP_FILES,

@@ -22,6 +22,7 @@ def parse(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--wake", default="database")
     parser.add_argument("--redis")
     parser.add_argument("--journal", default="on")
+    parser.add_argument("--handler", default="ours")
 
     return parser
 

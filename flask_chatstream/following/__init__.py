@@ -6,11 +6,13 @@ committer feeds them where the answer is written, the `Poller` elsewhere.
 
 from .audience import Audience, touch
 from .display import Change, Display, Displays, Mark
-from .follow import Follow, Topic
+from .follow import Follow
 from .live import End, Live
 from .poller import Poller
 from .revoking import Revocations
 from .seats import Seats, most_streams
+from .tail import Line, Tail
+from .topic import Topic
 
 __all__ = [
     "Audience",
@@ -19,11 +21,13 @@ __all__ = [
     "Displays",
     "End",
     "Follow",
+    "Line",
     "Live",
     "Mark",
     "Poller",
     "Revocations",
     "Seats",
+    "Tail",
     "Topic",
     "most_streams",
     "touch",

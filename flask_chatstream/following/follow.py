@@ -18,66 +18,11 @@ import threading
 from collections.abc import Iterable
 from weakref import WeakValueDictionary
 
-from flask_chatstream.concurrency import Pulse
 from flask_chatstream.lifecycle import Claimed, Ended
 from flask_chatstream.wake import Wake
 
 from .live import End, Live
-
-
-class Topic(Pulse):
-    """Everything that changes in one conversation, as this process learns of it."""
-
-    __slots__ = ("__weakref__", "changes", "conversation_id", "most_viewers", "version", "viewers")
-
-    def __init__(self, conversation_id: str):
-        super().__init__()
-        self.conversation_id = conversation_id
-        #: The conversation's newest version that is known here; None before anybody has read it.
-        self.version: int | None = None
-        self.viewers = 0
-        self.most_viewers = 0
-        #: Counts the changes that were not text.
-        self.changes = 0
-
-    def enter(self) -> None:
-        """One more viewer."""
-
-        with self._lock:
-            self.viewers += 1
-            self.most_viewers = max(self.most_viewers, self.viewers)
-
-    def leave(self) -> None:
-        """One viewer less."""
-
-        with self._lock:
-            self.viewers -= 1
-
-    def change(self, version: int | None = None) -> None:
-        """Something other than text has changed, with the version that it led to, if known."""
-
-        with self._lock:
-            is_news = version is None or self.version is None or version > self.version
-
-            if version is not None and is_news:
-                self.version = version
-
-            self.changes += is_news
-
-        if is_news:
-            self.beat()
-
-    def read(self, version: int) -> None:
-        """A viewer has read the conversation: news for those who have read an older version, and
-        for the viewer itself if others have read a newer one."""
-
-        with self._lock:
-            is_news = self.version is not None and version != self.version
-            self.version = version if self.version is None else max(self.version, version)
-            self.changes += is_news
-
-        if is_news:
-            self.beat()
+from .topic import Topic
 
 
 class Follow:

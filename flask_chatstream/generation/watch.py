@@ -67,7 +67,7 @@ class Watch:
         """
 
         self.topic = self._runtime.follow.topic(conversation_id)
-        self._alarm = find_alarm(self.topic.beat)
+        self._alarm = find_alarm(self.topic.beat_text)
 
         if version is not None:
             self.topic.read(version)

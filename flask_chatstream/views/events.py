@@ -12,12 +12,12 @@ from collections.abc import Iterator
 
 from flask import Response, make_response, request
 from flask.typing import ResponseReturnValue
-from werkzeug.wsgi import ClosingIterator
 
 from flask_chatstream.errors import NotFound, StorageUnavailable
 from flask_chatstream.htmx import htmx
 from flask_chatstream.sse import encode_comment, encode_event
 
+from .body import Frames, FramesResponse
 from .cursors import Cursor, decode_cursor
 from .differences import compare
 from .sending import limit_sending
@@ -94,7 +94,7 @@ def _poll(viewer: Viewer, wait: float) -> ResponseReturnValue:
 def _stream(viewer: Viewer) -> ResponseReturnValue:
     viewer.watch.open()
     callbacks = [viewer.watch.close, limit_sending(request.environ)]
-    response = Response(ClosingIterator(_frames(viewer), callbacks))
+    response = FramesResponse(Frames(_frames(viewer), callbacks))
     stream_headers(response)
 
     return response

@@ -11,6 +11,9 @@ from contextlib import suppress
 from typing import Any
 
 SEND_SECONDS = 30.0
+#: Where in its ``environ`` our own handler for gevent's server shows the client's socket.
+SOCKET = "flask_chatstream.socket"
+_NAMES = (SOCKET, "gunicorn.socket", "gunicorn.sock", "werkzeug.socket")
 
 
 def limit_sending(environ: Mapping[str, Any]) -> Callable[[], None]:
@@ -36,8 +39,6 @@ def limit_sending(environ: Mapping[str, Any]) -> Callable[[], None]:
 
 
 def _socket(environ: Mapping[str, Any]) -> Any:
-    """The client's socket, as gunicorn, Werkzeug's server or gevent's show it."""
+    """The client's socket, as gunicorn, Werkzeug's server or our handler for gevent's show it."""
 
-    gevents = getattr(environ.get("wsgi.input"), "socket", None)
-
-    return environ.get("gunicorn.socket") or environ.get("werkzeug.socket") or gevents
+    return next((environ[name] for name in _NAMES if name in environ), None)

@@ -16,12 +16,14 @@ from gevent.pool import Pool
 from gevent.pywsgi import WSGIServer
 
 from flask_chatstream import drain
+from flask_chatstream.pywsgi import WSGIHandler
 
 
 def main() -> None:
     """Serve until SIGTERM, then leave in order."""
 
-    server = WSGIServer(("127.0.0.1", int(sys.argv[1])), app, log=None, spawn=Pool())
+    address = ("127.0.0.1", int(sys.argv[1]))
+    server = WSGIServer(address, app, log=None, spawn=Pool(), handler_class=WSGIHandler)
     server.start()
     stop = Event()
     gevent.signal_handler(signal.SIGTERM, stop.set)

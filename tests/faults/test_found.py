@@ -8,13 +8,13 @@ from typing import Any, cast
 
 from sqlalchemy import Connection
 
-from flask_chatstream.concurrency import Pulse
-from flask_chatstream.following import Displays, Live
+from flask_chatstream.following import Displays, Live, Topic
 from flask_chatstream.following.display import Mark
 from flask_chatstream.generation.stream import Stream
 from flask_chatstream.lifecycle.claims import claim
 from flask_chatstream.sse import Decoder
-from flask_chatstream.views.api.stream import Source, _frames
+from flask_chatstream.views.api.follower import Follower
+from flask_chatstream.views.api.stream import Source, open_frames
 from tests.workers import Worker
 
 pytest_plugins = ["tests.engine_fixtures"]
@@ -24,13 +24,13 @@ WORDS = "the last words"
 
 
 def make_live() -> Live:
-    return Live(1, ID, ID, 0, Pulse())
+    return Live(1, ID, ID, 0, Topic(ID))
 
 
 class OpenDoor:
     """Of a stream that nobody closes."""
 
-    def __init__(self, topic: Pulse):
+    def __init__(self, topic: Topic):
         self.watch = topic
 
     def is_open(self) -> bool:
@@ -81,7 +81,7 @@ def test_last_words_that_a_reader_told_first_do_not_hold_up_the_end(
     assert generation_id is not None
     claimed = worker.database.write(claim, generation_id, worker.runtime.worker, 15.0)
     assert claimed is not None
-    live = MarkedLive(generation_id, claimed.message_id, claimed.conversation_id, 0, Pulse())
+    live = MarkedLive(generation_id, claimed.message_id, claimed.conversation_id, 0, Topic(ID))
     stream = Stream(worker.runtime.journal.append, live, claimed.epoch, lambda: None)
     reader = Reader(live)
 
@@ -99,7 +99,8 @@ def test_last_words_that_a_reader_told_first_do_not_hold_up_the_end(
 def test_reset_is_followed_by_what_came_while_it_was_sent() -> None:
     live = make_live()
     live.publish(0, "before ")
-    frames = _frames(cast(Any, OpenDoor(live.topic)), Source(live, "", 0, is_reset=True), b"")
+    opening, position = open_frames(Source(live, "", 0, is_reset=True))
+    frames = Follower(cast(Any, OpenDoor(live.topic)), live, position).frames(opening)
     sent = next(frames)
     live.publish(7, "while ")
     sent += next(frames)

@@ -25,7 +25,8 @@ from flask_chatstream.views.questions import again, rest, send
 from flask_chatstream.views.visit import Visit, get_visit
 
 from .bodies import ChatBody, MessageBody, load_body
-from .stream import Source, stream_response, value_frame, watch_answer
+from .frames import value_frame
+from .stream import Source, stream_response, watch_answer
 from .values import asked_value, error_value, message_value
 
 

@@ -23,15 +23,8 @@ from flask_chatstream.views.cursors import Cursor, decode_cursor
 from flask_chatstream.views.events import stream_headers
 from flask_chatstream.views.visit import Visit, get_visit
 
-from .stream import (
-    delta_frame,
-    end_frame,
-    find_source,
-    reset_frame,
-    resume,
-    stream_response,
-    watch_answer,
-)
+from .frames import delta_frame, end_frame, reset_frame
+from .stream import find_source, resume, stream_response, watch_answer
 from .values import last_updated, message_value, moment
 
 

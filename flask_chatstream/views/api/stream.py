@@ -1,44 +1,27 @@
-"""An answer as a stream of JSON events, which resumes by ``Last-Event-ID``.
-
-An event's id is ``<generation>:<offset>``: where the stored text ends, in code points, once the
-event is applied. It depends on the stored text alone, so any worker can go on.
-"""
+"""An answer as a stream of JSON events, which resumes by ``Last-Event-ID``."""
 
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 
-import msgspec
 from flask import Response, request
-from werkzeug.wsgi import ClosingIterator
 
-from flask_chatstream.conversations import is_anothers
-from flask_chatstream.errors import StorageUnavailable, StreamsTaken
-from flask_chatstream.following import End, Live
+from flask_chatstream.errors import StreamsTaken
+from flask_chatstream.following import Live
 from flask_chatstream.generation import Joined, Watch
+from flask_chatstream.views.body import Frames, FramesResponse
 from flask_chatstream.views.events import stream_headers
 from flask_chatstream.views.sending import limit_sending
 from flask_chatstream.views.visit import Visit
 
-#: Without a blank line, at which some clients would take the last id for an event of its own.
-HEARTBEAT = b": still here\n"
-HEARTBEAT_SECONDS = 10.0
-CHECK_SECONDS = 30.0
+from .follower import Door, Follower
+from .frames import HEARTBEAT, delta_frame, reset_frame
+
 #: A client comes back after that, and the site is asked again.
 LIFETIME_SECONDS = 60.0
 _CURSOR = re.compile(r"(\d{1,18}):(\d{1,9})", re.ASCII)
-_encode = msgspec.json.Encoder().encode
-
-
-class Delta(msgspec.Struct, tag_field="type", tag="delta"):
-    """A piece of text behind ``offset``."""
-
-    message_id: str
-    offset: int
-    delta: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,46 +40,6 @@ def watch_answer(visit: Visit) -> Watch:
     """A viewer of the answer's text."""
 
     return visit.watch(LIFETIME_SECONDS)
-
-
-class Door:
-    """Whether a viewer may go on: its owner has the conversation, and has not been sent away.
-
-    The owner is read again when something other than text has changed, and now and then; the site
-    is asked again when the viewer comes back after a minute, as a page's does.
-    """
-
-    def __init__(self, visit: Visit, watch: Watch):
-        self.watch = watch
-        self._visit = visit
-        self._checked = time.monotonic()
-
-    def is_open(self) -> bool:
-        """Whether the stream goes on."""
-
-        if self.watch.is_revoked or self.watch.is_over:
-            return False
-
-        is_fresh = time.monotonic() - self._checked < CHECK_SECONDS
-
-        if is_fresh and not self.watch.has_news:
-            return True
-
-        self.watch.look()
-        self._checked = time.monotonic()
-
-        return self._is_own()
-
-    def _is_own(self) -> bool:
-        """Whether it is the owner's, or gone: then the answer's end is told."""
-
-        visit, id = self._visit, self.watch.topic.conversation_id
-
-        try:
-            with visit.state.database.read() as session:
-                return not is_anothers(session, visit.owner, visit.mount, id)
-        except StorageUnavailable:
-            return False
 
 
 def find_source(
@@ -145,13 +88,16 @@ def stream_response(visit: Visit, watch: Watch, source: Source, first: bytes = b
     then the stream is over after what there is.
     """
 
+    opening, position = open_frames(source)
+
     if watch.sit(request.environ):
         watch.follow(source.live.conversation_id, source.version).open()
-        frames = _frames(Door(visit, watch), source, first)
-        callbacks = [watch.close, limit_sending(request.environ)]
-        response = Response(ClosingIterator(frames, callbacks))
+        follower = Follower(Door(visit, watch), source.live, position)
+        callbacks = (watch.close, limit_sending(request.environ))
+        frames = Frames(follower.frames(first + opening), callbacks, follower.lend)
+        response: Response = FramesResponse(frames)
     elif first:
-        response = Response(first + _opening(source)[0])
+        response = Response(first + opening)
     else:
         words = "No event stream is free just now. Please poll, or come back in a moment."
         raise StreamsTaken(words, retry_after=2)
@@ -161,28 +107,7 @@ def stream_response(visit: Visit, watch: Watch, source: Source, first: bytes = b
     return response
 
 
-def _frames(door: Door, source: Source, first: bytes) -> Iterator[bytes]:
-    live = source.live
-    opening, position = _opening(source)
-    yield first + opening
-
-    while door.is_open():
-        change = door.watch.mark()
-        text = live.read(position)
-
-        if text:
-            yield delta_frame(live.generation_id, live.message_id, position, text)
-            position += len(text)
-        elif live.end is not None:
-            yield end_frame(live.generation_id, live.message_id, position, live.end)
-            return
-        elif door.watch.is_sent_away(live.generation_id):
-            return
-        elif not door.watch.wait(change, HEARTBEAT_SECONDS):
-            yield HEARTBEAT
-
-
-def _opening(source: Source) -> tuple[bytes, int]:
+def open_frames(source: Source) -> tuple[bytes, int]:
     """The first frame, and the position behind it."""
 
     live = source.live
@@ -196,36 +121,3 @@ def _opening(source: Source) -> tuple[bytes, int]:
     frame = delta_frame(*ids, source.position, rest) if rest else HEARTBEAT
 
     return frame, max(source.position, len(source.prefix))
-
-
-def delta_frame(generation_id: int, message_id: str, position: int, text: str) -> bytes:
-    """The event of a piece of text."""
-
-    data = _encode(Delta(message_id, position, text))
-
-    return b"id: %d:%d\ndata: %b\n\n" % (generation_id, position + len(text), data)
-
-
-def reset_frame(generation_id: int, message_id: str, text: str) -> bytes:
-    """The event that says: forget what you have, this is the text."""
-
-    data = _encode({"type": "reset", "message_id": message_id, "content": text})
-
-    return b"id: %d:%d\ndata: %b\n\n" % (generation_id, len(text), data)
-
-
-def end_frame(generation_id: int, message_id: str | None, position: int, end: End) -> bytes:
-    """The last event of an answer; without one, of a stream that has nothing to say."""
-
-    value = {"type": "end", "message_id": message_id, "status": end.status}
-
-    if end.error_code is not None:
-        value["error_code"] = end.error_code
-
-    return b"id: %d:%d\ndata: %b\n\n" % (generation_id, position, _encode(value))
-
-
-def value_frame(generation_id: int, value: object) -> bytes:
-    """An event in front of the text."""
-
-    return b"id: %d:0\ndata: %b\n\n" % (generation_id, _encode(value))

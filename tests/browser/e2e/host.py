@@ -24,6 +24,7 @@ from gevent.pywsgi import WSGIServer
 
 from flask_chatstream import ChatStream
 from flask_chatstream.providers.openai_chat import OpenAIChat
+from flask_chatstream.pywsgi import WSGIHandler
 
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{{ name }}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"></head><body>
@@ -75,4 +76,5 @@ SITE = json.loads(os.environ["E2E_SITE"])
 app = create_app(SITE)
 
 if __name__ == "__main__":
-    WSGIServer(("127.0.0.1", SITE["port"]), app, log=None).serve_forever()
+    address = ("127.0.0.1", SITE["port"])
+    WSGIServer(address, app, log=None, handler_class=WSGIHandler).serve_forever()
