@@ -192,6 +192,25 @@ def test_the_poller_tells_the_end_after_the_whole_text(worker, other, outcome, t
     assert live.read(0) == "all of it"
 
 
+def test_a_look_for_text_reads_the_journal_and_leaves_the_end_to_the_next(worker, other):
+    asked, running = open_running(worker)
+    live = join(other, asked)
+    other.runtime.poller.close()
+    running.stream.append("all of ")
+    running.stream.flush()
+    running.stream.append("it")
+    running.stream.flush()
+    other.runtime.poller.tick(is_whole=False)
+    assert (live.read(0), live.end) == ("all of it", None)
+
+    worker.database.write(end, asked.generation_id, Outcome("completed"))
+    other.runtime.poller.tick(is_whole=False)
+    assert live.end is None
+
+    other.runtime.poller.tick()
+    assert (live.read(0), live.end) == ("all of it", End("completed"))
+
+
 def test_the_poller_tells_when_the_conversation_is_gone(worker, other):
     asked, _ = open_running(worker)
     live, topic = join(other, asked), other.runtime.follow.topic(asked.conversation_id)

@@ -106,7 +106,7 @@ def test_hints_that_concern_nobody_here_cost_no_read(pair, monkeypatch):
     writer, idle = pair
     asked = writer.answer()
     reads = []
-    monkeypatch.setattr(idle.runtime.poller, "tick", lambda: reads.append(1))
+    monkeypatch.setattr(idle.runtime.poller, "tick", lambda *_: reads.append(1))
     elsewhere = Watch(idle.runtime).follow("f" * 32)
     elsewhere.open()
     wait_for(lambda: reads)

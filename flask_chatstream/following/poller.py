@@ -21,7 +21,7 @@ from flask_chatstream.errors import StorageUnavailable
 from flask_chatstream.failures import report
 from flask_chatstream.lifecycle import public_status
 from flask_chatstream.models import ACTIVE, Conversation, Generation, Message, is_appended
-from flask_chatstream.storage import Database
+from flask_chatstream.storage import Database, int_array
 from flask_chatstream.wake import Wake
 
 from .follow import Follow
@@ -34,9 +34,11 @@ logger = logging.getLogger(__name__)
 GONE = 1 << 62
 #: Pauses in seconds: while text comes, while an answer is silent, while none is written.
 FASTEST, SILENT, SLOWEST = 0.05, 0.25, 0.5
-#: After a read that a hint asked for: that many times as long as it took, and at most so many
-#: seconds, so that many hints share one read.
+#: Between a read and one that a hint asks for: that many times as long as it took, and at most so
+#: many seconds, so that many hints share one read, and one alone waits for none.
 REST, MOST_REST = 2.0, 0.01
+#: Hints of text have the journal alone read, unless that part of a pause has gone by.
+PART = 0.5
 #: How long a close waits for a read that is at work.
 CLOSE_SECONDS = 5.0
 
@@ -46,6 +48,15 @@ _VERSIONS = select(Conversation.id, Conversation.version).where(
 _STATES = select(
     Generation.id, Generation.status, Generation.error_code, Generation.char_count
 ).where(Generation.id.in_(bindparam("ids", expanding=True)))
+# A subquery with an order is not taken apart: whatever statistics say, each generation's rows are
+# looked up by their key.
+_BEHIND = """
+SELECT w.id, k.start, k.text FROM unnest(%s::bigint[], %s::int[]) AS w (id, start)
+ CROSS JOIN LATERAL (
+    SELECT c.start, c.text FROM chatstream_chunk c
+     WHERE c.generation_id = w.id AND c.start >= w.start ORDER BY c.start
+) AS k ORDER BY w.id, k.start
+"""
 _FIRST_CHUNK = select(func.min(Generation.first_chunk)).where(
     Generation.id.in_(bindparam("ids", expanding=True))
 )
@@ -67,7 +78,7 @@ class Poller:
         #: Lives that have all rows up to ``_last``; another live of the same answer has not.
         self._known: WeakSet[Live] = WeakSet()
         self._last = 0
-        self._appended = is_appended(database.dialect)
+        self._whole_due = 0.0
 
     def ensure(self) -> None:
         """Somebody watches: be running."""
@@ -92,28 +103,40 @@ class Poller:
 
         while self._is_wanted():
             started = time.monotonic()
-            moved = self._look()
+            moved = self._look(started >= self._whole_due)
             slowest = SILENT if self._follow.remote() else SLOWEST
             is_eager = moved and not self._wake.is_trusted
             pause = FASTEST if is_eager else min(slowest, pause * 1.5)
-            self._rest(pause, time.monotonic() - started)
+            self._rest(pause, started)
 
-    def _look(self) -> bool:
+    def _look(self, is_whole: bool) -> bool:
+        if is_whole:
+            self._whole_due = time.monotonic() + FASTEST * PART
+
         try:
-            return self.tick()
+            return self.tick(is_whole)
         except StorageUnavailable:
             return False
         except Exception as error:
             report(logger, error, "The chat's poller failed; it goes on.")
             return False
 
-    def _rest(self, pause: float, took: float) -> None:
+    def _rest(self, pause: float, started: float) -> None:
+        looked = time.monotonic()
+
         if self._kick.wait(pause) and not self._closed.is_set():
-            time.sleep(min(took * REST, MOST_REST))
+            rest = min((looked - started) * REST, MOST_REST)
+            time.sleep(max(0.0, looked + rest - time.monotonic()))
             self._kick.clear()
 
-    def hurry(self) -> None:
-        """Read soon: another process has committed something that is watched here."""
+    def hurry(self, *, is_text: bool = False) -> None:
+        """Read soon: another process has committed something that is watched here.
+
+        ``is_text`` says that it is nothing but text.
+        """
+
+        if not is_text:
+            self._whole_due = 0.0
 
         self._kick.set()
 
@@ -131,8 +154,8 @@ class Poller:
         self._kick.set()
         self._loops.join(CLOSE_SECONDS)
 
-    def tick(self) -> bool:
-        """Read once; whether anything had moved."""
+    def tick(self, is_whole: bool = True) -> bool:
+        """Read once; whether anything had moved. What is not whole is the text alone."""
 
         lives = {live.generation_id: live for live in self._follow.remote()}
         topics = self._follow.topics()
@@ -141,10 +164,11 @@ class Poller:
         with self._database.read() as session:
             if lives:
                 self._read_chunks(session, lives)
-                self._read_ends(session, lives)
 
-            self._read_versions(session, {topic.conversation_id for topic in topics})
-            self._revocations.look(session)
+            if is_whole:
+                self._read_ends(session, lives)
+                self._read_versions(session, {topic.conversation_id for topic in topics})
+                self._revocations.look(session)
 
         return sum(live.length for live in lives.values()) > before
 
@@ -159,7 +183,11 @@ class Poller:
             self._follow.topic(id).change(versions.get(id, GONE))
 
     def _read_chunks(self, session: Session, lives: dict[int, Live]) -> None:
-        if self._appended:
+        dialect = self._database.dialect
+
+        if dialect == "postgresql":
+            self._read_arrays(session, lives)
+        elif is_appended(dialect):
             self._read_appended(session, lives)
         else:
             self._read_keyed(session, lives)
@@ -178,6 +206,10 @@ class Poller:
         self._last = newest
         self._known = WeakSet(lives.values())
 
+    def _read_arrays(self, session: Session, lives: dict[int, Live]) -> None:
+        values = (int_array(lives), int_array(live.length for live in lives.values()))
+        _publish(lives, session.connection().exec_driver_sql(_BEHIND, values))
+
     def _read_keyed(self, session: Session, lives: dict[int, Live]) -> None:
         table = self._database.journal
         behind = or_(
@@ -191,6 +223,9 @@ class Poller:
         _publish(lives, session.execute(select(*columns).where(behind).order_by(*order)))
 
     def _read_ends(self, session: Session, lives: dict[int, Live]) -> None:
+        if not lives:
+            return
+
         rows = session.connection().execute(_STATES, {"ids": list(lives)})
         states = {id: (status, code, length) for id, status, code, length in rows}
 

@@ -241,8 +241,10 @@ class Runtime:
         if hint.revoked:
             self.revocations.hurry()
 
-        if hint.revoked or self.follow.holds(hint.text) or self.follow.holds(hint.changed):
+        if hint.revoked or self.follow.holds(hint.changed):
             self.poller.hurry()
+        elif self.follow.holds(hint.text):
+            self.poller.hurry(is_text=True)
 
         if any(running.claimed.conversation_id in hint.changed for running in self.running()):
             self.upkeep.hurry()

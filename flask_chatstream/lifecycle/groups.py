@@ -8,14 +8,14 @@ in, values out.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select, text
 
 from flask_chatstream.models import Generation
-from flask_chatstream.storage import commit_level, transaction
+from flask_chatstream.storage import commit_level, int_array, text_array, transaction
 
 from .claims import watched
 
@@ -132,7 +132,7 @@ def _write_postgresql(
 ) -> Written:
     ids, seqs, starts, texts = zip(*rows, strict=True) if rows else ((),) * len(Row._fields)
     claimed = [epochs[id] for id in ids]
-    arrays = (*map(_array, (epochs, ids, seqs, starts)), _text_array(texts), _array(claimed))
+    arrays = (*map(int_array, (epochs, ids, seqs, starts)), text_array(texts), int_array(claimed))
     level = commit_level(connection)
     query, values = (_PLAIN, arrays) if level is None else (_AT_LEVEL, (level, *arrays))
     locked, theirs = connection.exec_driver_sql(query, values).one()
@@ -142,18 +142,6 @@ def _write_postgresql(
     missing = epochs.keys() - found.keys()
 
     return Written(live, _still(connection, epochs, missing) if missing else set())
-
-
-def _array(values: Iterable[int]) -> str:
-    """An array as PostgreSQL writes it: the driver takes several times as long over a list."""
-
-    return "{" + ",".join(map(str, values)) + "}"
-
-
-def _text_array(values: Iterable[str]) -> str:
-    quoted = [value.replace("\\", r"\\").replace('"', r"\"") for value in values]
-
-    return '{"' + '","'.join(quoted) + '"}' if quoted else "{}"
 
 
 def _held(connection: Connection, epochs: dict[int, int], live: set[int]) -> set[int]:

@@ -5,6 +5,7 @@ connection that run in one transaction: on SQLite as jobs of the one `Writer` of
 engine, elsewhere in the caller (``docs/states.md``, section 3).
 """
 
+from .arrays import int_array, text_array
 from .clock import clock, moment_in, moments, now
 from .database import Database
 from .drivers import find_blocking
@@ -20,9 +21,11 @@ __all__ = [
     "commit_level",
     "embedded_engine",
     "find_blocking",
+    "int_array",
     "moment_in",
     "moments",
     "now",
     "temporary_engine",
+    "text_array",
     "transaction",
 ]

@@ -24,7 +24,7 @@ from .proof import Proof
 
 logger = logging.getLogger(__name__)
 
-#: Hints of that long go out together, in seconds.
+#: Hints go out so far apart at least, in seconds; those of the time between go together.
 GATHER = 0.005
 #: How long a listener waits before it looks whether the process is leaving.
 LISTEN_SECONDS = 0.5
@@ -168,6 +168,7 @@ class Wake:
 
     def _send(self, sender: Sender) -> None:
         self._proof.restart()
+        sent = 0.0
 
         while not self._closed.is_set():
             self._kick.wait(self._proof.due_in())
@@ -176,9 +177,10 @@ class Wake:
                 self._prove(sender)
 
             if self._kick.is_set():
-                time.sleep(GATHER)
+                time.sleep(max(0.0, sent + GATHER - time.monotonic()))
                 self._kick.clear()
                 self._flush(sender)
+                sent = time.monotonic()
 
         # The listener would wait for its next look to learn that all is over.
         with suppress(Exception):
