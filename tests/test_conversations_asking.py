@@ -67,6 +67,17 @@ def test_asking_again_goes_on_below_the_answer(worker):
     check_counters(worker, first)
 
 
+def test_many_turns_are_stored_as_a_path(worker):
+    turns = tuple(Turn("assistant" if n % 2 else "user", f"Turn {n}") for n in range(41))
+    asked = worker.ask(turns=turns)
+    *path, answer = messages(worker, asked)
+
+    assert [message.content for message in path] == [turn.content for turn in turns]
+    assert [message.parent_id for message in (*path, answer)] == [None, *(m.id for m in path)]
+    assert worker.conversation(asked).title == "Turn 0"
+    check_counters(worker, asked)
+
+
 def test_earlier_turns_are_stored_as_the_path(worker):
     turns = (Turn("system", "Be short."), Turn("user", "a"), Turn("assistant", "b"))
     asked = worker.ask(turns=(*turns, Turn("user", "c")))

@@ -21,8 +21,8 @@ from .storing import (
     store_conversation,
     store_generation,
     store_key,
-    store_turns,
 )
+from .turns import store_turns
 from .visitors import hold_visitor
 from .wanted import Ask
 
@@ -122,7 +122,9 @@ def _add(connection: Connection, wanted: Ask, conversation: Locked, moment: date
     if wanted.answer:
         generation_id = store_generation(connection, wanted, conversation, moment)
 
-    count_turns(connection, wanted, conversation, leaf, version, moment)
+    if wanted.conversation_id is not None:
+        count_turns(connection, wanted, conversation, leaf, version, moment)
+
     question = wanted.turns[-1].id if wanted.turns else parent.id if parent else None
     status = "generating" if wanted.answer else "completed"
     answer_id = wanted.answer_id if wanted.answer else None

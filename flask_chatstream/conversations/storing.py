@@ -38,7 +38,6 @@ class Parent(NamedTuple):
 
 _KEY = insert(Submission)
 _NEW = insert(Conversation)
-_MESSAGE = insert(Message)
 _GENERATION = insert(Generation)
 _LOCK = (
     select(
@@ -104,16 +103,19 @@ def lock_conversation(connection: Connection, wanted: Ask) -> Locked:
 
 
 def store_conversation(connection: Connection, wanted: Ask, id: str, moment: datetime) -> Locked:
-    """A new conversation."""
+    """A new conversation, as it is with all that is stored in it now; its version is still 0."""
 
+    ids = [turn.id for turn in wanted.turns] + [wanted.answer_id] * wanted.answer
     values = {
         "id": id,
         "owner": wanted.owner,
         "mount": wanted.mount,
-        "title": wanted.title or "",
+        "title": _title(wanted, wanted.title),
         "title_source": "person" if wanted.title else "words",
         "model": wanted.model,
-        "version": 0,
+        "active_leaf": ids[-1] if ids else None,
+        "version": 1,
+        "message_count": len(ids),
         "created_at": moment,
         "updated_at": moment,
         "last_message_at": moment,
@@ -153,43 +155,6 @@ def get_parent(connection: Connection, wanted: Ask, conversation: Locked) -> Par
         raise InvalidRequest("Only a question can be answered again.")
 
     return parent
-
-
-def store_turns(
-    connection: Connection,
-    wanted: Ask,
-    conversation: Locked,
-    parent: Parent | None,
-    version: int,
-    moment: datetime,
-) -> str | None:
-    """The turns one below the other, then the placeholder of the answer; the new leaf."""
-
-    leaf, depth = (parent.id, parent.depth + 1) if parent else (None, 0)
-    turns = [(turn.id, turn.role, turn.content, "completed") for turn in wanted.turns]
-
-    if wanted.answer:
-        turns.append((wanted.answer_id, "assistant", "", "generating"))
-
-    for id, role, content, status in turns:
-        values = {
-            "id": id,
-            "conversation_id": conversation.id,
-            "parent_id": leaf,
-            "depth": depth,
-            "role": role,
-            "content": content,
-            "status": status,
-            "model": wanted.model if id == wanted.answer_id else None,
-            "metadata": wanted.details if id != wanted.answer_id else None,
-            "version": version,
-            "created_at": moment,
-            "updated_at": moment,
-        }
-        connection.execute(_MESSAGE, values)
-        leaf, depth = id, depth + 1
-
-    return leaf
 
 
 def _model(wanted: Ask, conversation: Locked) -> str | None:
@@ -239,13 +204,20 @@ def count_turns(
 ) -> None:
     """The conversation's counters, leaf and title, in the transaction of what they count."""
 
-    questions = [turn.content for turn in wanted.turns if turn.role == "user"]
     values = {
         "conversation": conversation.id,
         "leaf": leaf,
         "next_version": version,
         "added": len(wanted.turns) + (wanted.answer and not wanted.continues),
-        "new_title": conversation.title or (title_from(questions[0]) if questions else ""),
+        "new_title": _title(wanted, conversation.title),
         "moment": moment,
     }
     connection.execute(_COUNT, values)
+
+
+def _title(wanted: Ask, given: str | None) -> str:
+    """The title that is given, else one of the first question's words."""
+
+    questions = (turn.content for turn in wanted.turns if turn.role == "user")
+
+    return given or title_from(next(questions, ""))
