@@ -177,6 +177,17 @@ def test_a_redirect_is_only_reported(httpx: Any) -> None:
         assert get(httpx, f"http://127.0.0.1:{port}/").status_code == 302
 
 
+def test_an_address_is_not_looked_up(httpx: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_up: list[object] = []
+
+    with ModelServer() as server:
+        monkeypatch.setattr("socket.getaddrinfo", lambda *args: looked_up.append(args))
+
+        assert get(httpx, f"http://127.0.0.1:{server.port}/v1/models").status_code == 200
+
+    assert looked_up == []
+
+
 def test_the_second_address_of_a_name_is_tried(httpx: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A host with two addresses, the first of which refuses."""
 

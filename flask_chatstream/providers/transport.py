@@ -18,6 +18,7 @@ from typing import Any
 from flask_chatstream.alarm import find_alarm
 
 from .base import Cancellation, Timeouts
+from .dialling import drop, open_socket
 from .exchange import Exchange, current_exchange, shut_down
 from .http1 import Body, Head, HeadReader, ProtocolError, make_body
 
@@ -78,7 +79,7 @@ class _Transport:
         deadline = monotonic() + min(exchange.timeouts.connect, exchange.limit())
 
         try:
-            sock = _open(host, url.port or (443 if is_tls else 80), deadline, exchange)
+            sock = open_socket(host, url.port or (443 if is_tls else 80), deadline, exchange)
             return self._secure(sock, host, deadline, exchange) if is_tls else sock
         except TimeoutError as error:
             exchange.check()
@@ -105,7 +106,7 @@ class _Transport:
             tls.settimeout(max(0.001, deadline - monotonic()))
             tls.do_handshake()
         except BaseException:
-            _drop(sock, exchange)
+            drop(sock, exchange)
             raise
 
         return tls
@@ -184,7 +185,7 @@ class _Reader:
         if self._alarm is not None:
             self._alarm.close()
 
-        _drop(self._sock, self._exchange)
+        drop(self._sock, self._exchange)
 
 
 class _Stream:
@@ -244,40 +245,6 @@ def make_context() -> ssl.SSLContext:
     context.set_alpn_protocols(["http/1.1"])
 
     return context
-
-
-def _open(host: str, port: int, deadline: float, exchange: Exchange) -> socket.socket:
-    """A connection to the first address that takes one; half of the time is kept for the next."""
-
-    addresses = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
-
-    for remaining, (family, kind, protocol, _, address) in zip(
-        range(len(addresses) - 1, -1, -1), addresses, strict=True
-    ):
-        sock = socket.socket(family, kind, protocol)
-        left = max(0.001, deadline - monotonic())
-
-        try:
-            exchange.hold(sock)
-            sock.settimeout(left / 2 if remaining else left)
-            sock.connect(address)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return sock
-        except OSError:
-            _drop(sock, exchange)
-            exchange.check()
-            if not remaining:
-                raise
-        except BaseException:
-            _drop(sock, exchange)
-            raise
-
-    raise OSError("the name has no address")
-
-
-def _drop(sock: socket.socket, exchange: Exchange) -> None:
-    exchange.let_go()
-    sock.close()
 
 
 def _message(request: Any, httpx: Any) -> bytes:
