@@ -120,6 +120,23 @@ def test_an_end_is_told_after_its_last_text():
     assert (live.read(0), live.end) == ("defg", End("cancelled"))
 
 
+def test_an_end_tells_whose_conversation_it_is_until_something_else_changes(worker):
+    asked, _ = open_running(worker)
+    topic = worker.runtime.follow.topic(asked.conversation_id)
+    topic.read(worker.conversation(asked).version)
+    assert topic.place is None
+
+    worker.runtime.tell(worker.database.write(end, asked.generation_id, Outcome("cancelled")))
+    ended_at = worker.conversation(asked).version
+    assert (topic.version, topic.place) == (ended_at, ("ann", "chatstream"))
+
+    topic.change(ended_at)
+    assert topic.place == ("ann", "chatstream")
+
+    worker.runtime.follow.changed(asked.conversation_id)
+    assert topic.place is None
+
+
 def test_an_end_that_lost_tells_no_state():
     follow = Follow()
     live = follow.open(claimed())

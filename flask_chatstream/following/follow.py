@@ -55,14 +55,19 @@ class Follow:
         with self._lock:
             return [topic for topic in self._topics.values() if topic.viewers]
 
-    def changed(self, conversation_id: str, version: int | None = None) -> None:
-        """Something that is not text was committed here in a conversation."""
+    def changed(
+        self,
+        conversation_id: str,
+        version: int | None = None,
+        place: tuple[str, str] | None = None,
+    ) -> None:
+        """Something that is not text was committed here in a conversation; as `Topic.change`."""
 
         self._wake.tell_changed(conversation_id)
         topic = self._topics.get(conversation_id)
 
         if topic is not None:
-            topic.change(version)
+            topic.change(version, place)
 
     def holds(self, conversations: Iterable[str]) -> bool:
         """Whether anybody here follows one of these conversations."""
@@ -122,4 +127,4 @@ class Follow:
             live.publish(ended.base_offset, ended.text)
             live.finish(End(ended.status, ended.error_code))
 
-        self.changed(ended.conversation_id, ended.version)
+        self.changed(ended.conversation_id, ended.version, ended.place)

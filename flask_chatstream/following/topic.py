@@ -16,6 +16,7 @@ class Topic(Pulse):
         "changes",
         "conversation_id",
         "most_viewers",
+        "place",
         "version",
         "viewers",
     )
@@ -25,6 +26,8 @@ class Topic(Pulse):
         self.conversation_id = conversation_id
         #: The conversation's newest version that is known here; None before anybody has read it.
         self.version: int | None = None
+        #: Whose it is at that version, and of which mount; None where that is to be looked up.
+        self.place: tuple[str, str] | None = None
         self.viewers = 0
         self.most_viewers = 0
         #: Counts the changes that were not text.
@@ -73,14 +76,20 @@ class Topic(Pulse):
 
         super().beat()
 
-    def change(self, version: int | None = None) -> None:
-        """Something other than text has changed, with the version that it led to, if known."""
+    def change(self, version: int | None = None, place: tuple[str, str] | None = None) -> None:
+        """Something other than text has changed, with the version that it led to, if known.
+
+        ``place`` is the owner and the mount, as whoever made this version has locked them.
+        """
 
         with self._lock:
             is_news = version is None or self.version is None or version > self.version
 
             if version is not None and is_news:
                 self.version = version
+
+            if is_news:
+                self.place = place
 
             self.changes += is_news
 
@@ -93,6 +102,10 @@ class Topic(Pulse):
 
         with self._lock:
             is_news = self.version is not None and version != self.version
+
+            if self.version is None or version > self.version:
+                self.place = None
+
             self.version = version if self.version is None else max(self.version, version)
             self.changes += is_news
 

@@ -38,7 +38,7 @@ class Ended:
     """The state that holds after an end was tried; ``won`` says whether this try made it.
 
     ``text`` is what this end folded into the message behind ``base_offset``, ``version`` the
-    conversation's after it.
+    conversation's after it, ``place`` its owner and mount at that version.
     """
 
     won: bool
@@ -50,6 +50,7 @@ class Ended:
     base_offset: int = 0
     text: str = ""
     version: int | None = None
+    place: tuple[str, str] | None = None
 
 
 #: Ends that nobody but the runner stores.
@@ -100,7 +101,7 @@ def end(
     text = _store_end(connection, row, outcome, chunk_ids)
     ended = _ended(row, outcome.status, outcome.error_code, won=True, text=text)
 
-    return replace(ended, version=row.version + 1)
+    return replace(ended, version=row.version + 1, place=(row.owner, row.mount))
 
 
 def end_message(

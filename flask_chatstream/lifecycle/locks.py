@@ -15,7 +15,7 @@ from flask_chatstream.storage import moment_in, now
 class Locked(NamedTuple):
     """A generation that this transaction has locked, behind its conversation.
 
-    ``version`` is the conversation's, ``moment`` the database's time.
+    ``version``, ``owner`` and ``mount`` are the conversation's, ``moment`` the database's time.
     """
 
     id: int
@@ -32,6 +32,8 @@ class Locked(NamedTuple):
     first_chunk: int
     model: str | None
     version: int
+    owner: str
+    mount: str
     moment: datetime
 
 
@@ -53,7 +55,9 @@ _GENERATION = (
 )
 _place = select(Generation.conversation_id).where(_IS_MINE).scalar_subquery()
 _CONVERSATION = (
-    select(Conversation.id, Conversation.version).where(Conversation.id == _place).with_for_update()
+    select(Conversation.id, Conversation.version, Conversation.owner, Conversation.mount)
+    .where(Conversation.id == _place)
+    .with_for_update()
 )
 _BY_ID = (
     select(Conversation.id).where(Conversation.id == bindparam("conversation")).with_for_update()
@@ -74,7 +78,7 @@ def lock(connection: Connection, generation_id: int) -> Locked | None:
     place: Any = connection.execute(_CONVERSATION, values).one_or_none()
     row: Any = None if place is None else connection.execute(_LOCK, values).one_or_none()
 
-    return None if row is None else Locked(*(*row, place.version, now(connection)))
+    return None if row is None else Locked(*(*row, *place[1:], now(connection)))
 
 
 @cache
@@ -86,7 +90,13 @@ def _lock_both() -> Executable:
 
     place = _CONVERSATION.cte("place")
     return (
-        select(*_GENERATION, place.c.version, moment_in("postgresql"))
+        select(
+            *_GENERATION,
+            place.c.version,
+            place.c.owner,
+            place.c.mount,
+            moment_in("postgresql"),
+        )
         .join_from(place, Generation, Generation.conversation_id == place.c.id)
         .where(_IS_MINE)
         .with_for_update(of=Generation)

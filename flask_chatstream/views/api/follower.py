@@ -57,7 +57,11 @@ class Door:
     def _is_own(self) -> bool:
         """Whether it is the owner's, or gone: then the answer's end is told."""
 
-        visit, id = self._visit, self.watch.topic.conversation_id
+        visit, topic = self._visit, self.watch.topic
+        place, id = topic.place, topic.conversation_id
+
+        if place is not None:
+            return place == (visit.owner, visit.mount)
 
         try:
             with visit.state.database.read() as session:
