@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import ssl
@@ -17,7 +18,7 @@ from gevent import pywsgi
 
 from flask_chatstream.following import Live
 from flask_chatstream.providers.scripted import Pause
-from flask_chatstream.pywsgi import WSGIHandler
+from flask_chatstream.pywsgi import READ_AHEAD, WSGIHandler
 from flask_chatstream.sse import Decoder
 from flask_chatstream.views import sending
 from flask_chatstream.views.api import follower
@@ -300,6 +301,24 @@ def test_the_connection_serves_the_next_request(host: Host) -> None:
         viewer.received = b""
         viewer.ask(f"{API}/messages/{live.message_id}/content")
         assert viewer.read_until(b"one two").startswith(b"HTTP/1.1 200 OK")
+
+
+def test_a_request_longer_than_what_is_read_ahead(host: Host) -> None:
+    words = "word " * READ_AHEAD
+    body = json.dumps({"content": words.strip(), "generate": False}).encode()
+    conversation = host.client().post(f"{API}/conversations", json={}).get_json()["id"]
+    path = f"{API}/conversations/{conversation}/messages"
+
+    with served(host.app) as port:
+        viewer = Viewer(port, "/nowhere")
+        viewer.read_until(b"404")
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nX-Long: {'x' * 3 * READ_AHEAD}\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        viewer.socket.sendall(head.encode() + body)
+        viewer.read_until(b"201 CREATED")
+
+    stored = host.client().get(path).get_json()["messages"]
+    assert [message["content"] for message in stored] == [words.strip()]
 
 
 def test_a_connection_without_framing_is_served_by_wsgi(host: Host) -> None:
