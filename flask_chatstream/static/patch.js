@@ -8,19 +8,27 @@ const footers = new WeakMap();
 /** Raised when a fragment belongs into something that this page does not have. */
 export class UnknownPlace extends Error {}
 
-/** Bring `root` up to date with the server's `html`; returns the elements that are new. */
-export function applyFragments(root, html) {
+// What shows new text of blocks little by little, while a batch of fragments is applied.
+let reveal = null;
+
+/** Bring `root` up to date with the server's `html`; returns the elements that are new.
+ *
+ *  New text of answers that are being written is left to `pace`, a `Reveal`. */
+export function applyFragments(root, html, pace = null) {
   const added = [];
   const focused = root.contains(document.activeElement) ? document.activeElement : null;
 
   for (const fragment of [...parse(html).children]) {
     const known = root.querySelector(`#${CSS.escape(fragment.id)}`);
+    reveal = fragment.matches(".cs-block") ? pace : null;
+    if (!reveal) pace?.finish();
 
     if (fragment.hasAttribute("data-remove")) known?.remove();
     else if (known) update(known, fragment);
     else added.push(insert(root, fragment));
   }
 
+  reveal = null;
   if (focused && !focused.isConnected && !root.contains(document.activeElement)) refocus(root);
 
   return added;
@@ -37,6 +45,7 @@ function insert(root, fragment) {
   if (!place || fragment.hasAttribute("data-attrs")) throw new UnknownPlace(fragment.id);
 
   const node = document.adoptNode(fragment);
+  reveal?.hold(node);
   place.insertBefore(node, place.querySelector(":scope > .cs-pending"));
   node.querySelectorAll(".cs-foot").forEach(activate);
   if (node.matches(".cs-foot")) activate(node);
@@ -63,13 +72,17 @@ function patch(old, fresh) {
 }
 
 function patchText(old, text) {
-  if (old.data === text) return;
+  const known = reveal?.whole(old) ?? old.data;
+  if (known === text) return;
 
-  if (text.startsWith(old.data)) {
-    old.appendData(text.slice(old.data.length));
+  if (text.startsWith(known)) {
+    const rest = text.slice(known.length);
+    if (reveal) reveal.append(old, rest);
+    else old.appendData(rest);
     return;
   }
 
+  reveal?.finish();
   let same = 0;
   while (same < text.length && old.data[same] === text[same]) same += 1;
   old.replaceData(same, old.data.length - same, text.slice(same));
@@ -96,7 +109,9 @@ export function patchChildren(old, fresh) {
       patch(here, node);
       here = here.nextSibling;
     } else {
-      old.insertBefore(document.adoptNode(node), here);
+      const added = document.adoptNode(node);
+      reveal?.hold(added);
+      old.insertBefore(added, here);
     }
   }
 

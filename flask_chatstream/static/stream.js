@@ -8,6 +8,7 @@ import { fitPage } from "./fit.js";
 import { UnknownPlace, applyFragments } from "./patch.js";
 import { clearPending } from "./pending.js";
 import { Progress } from "./progress.js";
+import { Reveal } from "./reveal.js";
 import { StickyScroll } from "./scroll.js";
 import { localTimes } from "./times.js";
 import { countDown } from "./waiting.js";
@@ -23,6 +24,7 @@ export class ChatStream extends HTMLElement {
   #scroll = null;
   #composer = null;
   #progress = null;
+  #reveal = null;
   #queue = [];
   #frame = 0;
   #timer = 0;
@@ -40,6 +42,7 @@ export class ChatStream extends HTMLElement {
     this.#scroll = new StickyScroll(this.log, this.section.querySelector(".cs-jump"), signal);
     this.#composer = new Composer(this, signal);
     this.#progress = new Progress(this, signal);
+    this.#reveal = new Reveal(this.section, signal);
     this.#remember();
     this.#say("idle");
     this.#connect();
@@ -145,6 +148,8 @@ export class ChatStream extends HTMLElement {
     const batches = this.#queue;
     this.#queue = [];
 
+    this.#reveal.finish();
+
     try {
       for (const { html, cursor } of batches) this.#apply(html, cursor);
     } catch (error) {
@@ -153,11 +158,13 @@ export class ChatStream extends HTMLElement {
     }
 
     this.#remember();
+    if (this.running) this.#reveal.start();
+    else this.#reveal.finish();
     this.#scroll?.settle();
   }
 
   #apply(html, cursor) {
-    const added = applyFragments(this, html).filter((node) => node.matches(".cs-message"));
+    const added = applyFragments(this, html, this.#reveal).filter((node) => node.matches(".cs-message"));
     if (added.length) clearPending(this.log, added);
 
     this.dataset.cursor = cursor;
