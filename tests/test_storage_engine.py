@@ -6,12 +6,13 @@ import gc
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import SingletonThreadPool
 
 from flask_chatstream.storage import embedded_engine, temporary_engine
 from flask_chatstream.storage.engine import is_in_memory, make_engine
+from tests.pgbouncer import run_pgbouncer
 
 REST = "flask_chatstream.storage.engine.REST_SECONDS"
 
@@ -103,3 +104,20 @@ def test_a_connection_that_has_rested_is_asked_whether_it_lives(postgres_url, mo
 
     assert ask() == 1
     engine.dispose()
+
+
+@pytest.mark.db
+def test_an_address_says_that_nothing_is_prepared_behind_a_pooler(postgres_url, tmp_path):
+    """PgBouncer gives a statement to a session in which it was never prepared, or twice."""
+
+    with run_pgbouncer(postgres_url, tmp_path) as url:
+        said = make_url(url).update_query_dict({"prepare_threshold": "none"})
+        engine = make_engine(said.render_as_string(hide_password=False))
+
+        with engine.connect() as first, engine.connect() as second:
+            for _ in range(8):
+                for connection in (first, second):
+                    assert connection.scalar(text("SELECT CAST(:n AS integer)"), {"n": 7}) == 7
+                    connection.commit()
+
+        engine.dispose()

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Dialect, Engine, create_engine, event
+from sqlalchemy import URL, Dialect, Engine, create_engine, event, make_url
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -55,7 +55,9 @@ def temporary_engine() -> Engine:
 def make_engine(uri: str) -> Engine:
     """An engine of our own on any database; a SQLite file is put into WAL mode."""
 
-    engine = create_engine(uri, pool_pre_ping=uri.startswith(("mysql", "mariadb")))
+    url, arguments = _apart(make_url(uri))
+    pings = uri.startswith(("mysql", "mariadb"))
+    engine = create_engine(url, connect_args=arguments, pool_pre_ping=pings)
 
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare)
@@ -65,6 +67,19 @@ def make_engine(uri: str) -> Engine:
         event.listen(engine, "checkout", partial(_check, engine.dialect))
 
     return engine
+
+
+def _apart(url: URL) -> tuple[URL, dict[str, Any]]:
+    """An address, and psycopg's ``prepare_threshold`` of it, which is to be a number or None."""
+
+    given = url.query.get("prepare_threshold")
+
+    if not isinstance(given, str) or url.get_driver_name() != "psycopg":
+        return url, {}
+
+    threshold = int(given) if given.isdecimal() else None
+
+    return url.difference_update_query(["prepare_threshold"]), {"prepare_threshold": threshold}
 
 
 def is_in_memory(engine: Engine) -> bool:
