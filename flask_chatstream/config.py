@@ -7,6 +7,7 @@ written as JSON text, so that ``app.config.from_prefixed_env()`` sets them all.
 from __future__ import annotations
 
 import math
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -34,6 +35,7 @@ class Settings:
     openai_base_url: str | None = None
 
     title: str = "Chat"
+    language: str = "auto"
     suggestions: list[str] | None = None
     anonymous: Literal["allowed", "sign_in", "hidden"] = "allowed"
     login_url: str | None = None
@@ -79,6 +81,7 @@ _POSITIVE = {
     "max_message_chars",
     "max_answer_chars",
 }
+_TAG = re.compile(r"auto|[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 _NOT_NEGATIVE = {"commit_window_ms", "drain_seconds", "max_streams"}
 #: A viewer whose connection was lost is back within that: its longest pause is 15 s, and that it
 #: watches is stored a third of the setting late at most.
@@ -134,6 +137,11 @@ def _check(key: str, name: str, value: Any, hint: Any) -> Any:
     plain = get_origin(kind) or kind
     if not isinstance(value, plain) or (isinstance(value, bool) and plain is not bool):
         raise ConfigurationError(f"{key} must be of type {plain.__name__}.")
+
+    if name == "language" and not _TAG.fullmatch(value):
+        raise ConfigurationError(
+            f"{key} is {value!r}; allowed are 'auto' and tags such as 'de-CH'."
+        )
 
     return _in_range(key, name, value)
 

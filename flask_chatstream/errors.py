@@ -21,6 +21,12 @@ A provider's failure is apart from a site's mistake, so that catching one never 
 from __future__ import annotations
 
 
+def N_(words: str) -> str:
+    """Words for people, marked for the catalogues; they are translated where they are shown."""
+
+    return words
+
+
 class ChatStreamError(Exception):
     """Base of every error of this package."""
 
@@ -38,14 +44,26 @@ class StorageUnavailable(ChatStreamError):
 
 
 class RequestError(ChatStreamError):
-    """A request that cannot be served; ``status`` is its HTTP status, ``code`` its public name."""
+    """A request that cannot be served; ``status`` is its HTTP status, ``code`` its public name.
+
+    ``message`` is English. ``words`` and ``values`` are what it was made from, to be said in other
+    languages.
+    """
 
     status = 400
     code = "invalid_request"
 
-    def __init__(self, message: str, *, code: str | None = None, retry_after: int | None = None):
-        super().__init__(message)
-        self.message = message
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        retry_after: int | None = None,
+        **values: int,
+    ):
+        self.words, self.values = message, values
+        self.message = message % {k: f"{v:,}" for k, v in values.items()} if values else message
+        super().__init__(self.message)
         self.code = code or type(self).code
         self.retry_after = retry_after
 
@@ -74,7 +92,7 @@ class NotFound(RequestError):
     status = 404
     code = "not_found"
 
-    def __init__(self, message: str = "There is no such conversation or message."):
+    def __init__(self, message: str = N_("There is no such conversation or message.")):
         super().__init__(message)
 
 
@@ -108,27 +126,27 @@ class StreamsTaken(RequestError):
 
 #: Every public code of a failed answer, with the words that the person reads (S17).
 PROVIDER_CODES = {
-    "abandoned": "Nobody was watching, so the answer was stopped.",
-    "authentication": "The site's key for the model was not accepted.",
-    "configuration": "The model is not set up on this site.",
-    "connection": "The model could not be reached.",
-    "content_filter": "The model's provider refused to answer this.",
-    "context_length": "The conversation is too long for the model.",
-    "empty": "The model gave an empty answer.",
-    "incomplete": "The model's answer broke off.",
-    "internal": "Something went wrong on this site.",
-    "interrupted": "The answer was interrupted when the server stopped.",
-    "invalid_request": "The model did not accept the request.",
-    "limit": "The answer became too long.",
-    "malformed": "The model's answer could not be read.",
-    "model_not_found": "The model is not available.",
-    "overloaded": "The model is overloaded.",
-    "provider": "The model's provider had a failure.",
-    "queue": "The answer could not be started.",
-    "quota": "The site's allowance with the model's provider is used up.",
-    "rate_limited": "The model gets too many requests just now.",
-    "storage": "The answer could not be saved.",
-    "timeout": "The model took too long.",
+    "abandoned": N_("Nobody was watching, so the answer was stopped."),
+    "authentication": N_("The site's key for the model was not accepted."),
+    "configuration": N_("The model is not set up on this site."),
+    "connection": N_("The model could not be reached."),
+    "content_filter": N_("The model's provider refused to answer this."),
+    "context_length": N_("The conversation is too long for the model."),
+    "empty": N_("The model gave an empty answer."),
+    "incomplete": N_("The model's answer broke off."),
+    "internal": N_("Something went wrong on this site."),
+    "interrupted": N_("The answer was interrupted when the server stopped."),
+    "invalid_request": N_("The model did not accept the request."),
+    "limit": N_("The answer became too long."),
+    "malformed": N_("The model's answer could not be read."),
+    "model_not_found": N_("The model is not available."),
+    "overloaded": N_("The model is overloaded."),
+    "provider": N_("The model's provider had a failure."),
+    "queue": N_("The answer could not be started."),
+    "quota": N_("The site's allowance with the model's provider is used up."),
+    "rate_limited": N_("The model gets too many requests just now."),
+    "storage": N_("The answer could not be saved."),
+    "timeout": N_("The model took too long."),
 }
 
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,16 @@ def pytest_configure() -> None:
     # To read the machine's certificates takes 30 ms, for every client that a test makes.
     os.environ["SSL_CERT_FILE"] = str(ROOT / "tests" / "nobody.pem")
     compile_once()
+    _compile_catalogues()
+
+
+def _compile_catalogues() -> None:
+    """As the build does it, which a change of a catalogue's would else have to wait for."""
+
+    if find_spec("babel"):  # the oldest versions are tested with what the checkout has
+        from flask_chatstream._build import compile_catalogues
+
+        compile_catalogues()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -27,7 +27,7 @@ ROWS = (
     ("models", "sse"),
     ("alarm",),
     ("concurrency",),
-    ("events", "config", "signals", "cleaning"),
+    ("events", "config", "signals", "cleaning", "catalogues"),
     ("failures",),
     ("errors",),
 )
@@ -56,7 +56,9 @@ FLASK_ROOMS = (
 SDK_FILES = ("providers/openai_chat", "providers/openai_responses")
 HTTP_FILES = (*SDK_FILES, "providers/transport", "doctor/address")
 MAY_IMPORT = {
+    "babel": ("_build", "views/languages"),
     "flask": FLASK_ROOMS,
+    "flask_babel": ("views/languages",),
     "flask_login": ("access",),
     "flask_migrate": (),
     "flask_sqlalchemy": ("host",),

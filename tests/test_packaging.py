@@ -46,6 +46,8 @@ client = app.test_client()
 page = client.get("/chat/")
 assert page.status_code == 200, page.text
 assert "cs-composer" in page.text, page.text
+page = client.get("/chat/", headers={{"Accept-Language": "de"}})
+assert "Womit kann ich helfen?" in page.text, page.text
 for name in {static!r}:
     assert client.get("/chat/chatstream-static/" + name).status_code == 200, name
 """
@@ -77,7 +79,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_has_every_file_of_the_tree(wheel):
     names = {name for name in _names(wheel) if not re.match(r"[^/]+\.dist-info/", name)}
 
-    assert names == _source_files() | _vendored_files()
+    assert names == _source_files() | _vendored_files() | _compiled_files()
 
 
 def test_the_wheel_has_the_kinds_of_files_that_get_lost(wheel):
@@ -92,7 +94,7 @@ def test_the_sdist_has_what_is_needed_to_work_on_it(sdist):
         names = {name.partition("/")[2] for name in archive.getnames()}
 
     assert {"Makefile", "package-lock.json", "tests/conftest.py", "docs/states.md"} <= names
-    assert not any("vendor" in Path(name).parts for name in names)
+    assert not any("vendor" in Path(name).parts or name.endswith(".mo") for name in names)
 
 
 def test_the_installed_wheel_renders_a_page(wheel, tmp_path):
@@ -145,7 +147,8 @@ def _source_files() -> set[str]:
     return {
         path.as_posix()
         for path in files
-        if not any(part == "vendor" or re.fullmatch(CACHE, part) for part in path.parts)
+        if path.suffix != ".mo"
+        and not any(part == "vendor" or re.fullmatch(CACHE, part) for part in path.parts)
     }
 
 
@@ -154,6 +157,13 @@ def _vendored_files() -> set[str]:
     stem = f"flask_chatstream/static/vendor/htmx-{pinned['htmx.org']}"
 
     return {f"{stem}.min.js", f"{stem}.LICENSE.txt"}
+
+
+def _compiled_files() -> set[str]:
+    return {
+        path.with_suffix(".mo").relative_to(ROOT).as_posix()
+        for path in (ROOT / "flask_chatstream" / "translations").rglob("*.po")
+    }
 
 
 def _make_venv(directory: Path) -> Path:

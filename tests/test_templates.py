@@ -32,6 +32,7 @@ ROW = re.compile(r"^\| `(\w+\.html)` \| [^|]+ \| ([^|]*) \| ([^|]*) \|$", re.M)
 ROWS = {name: (variables, where) for name, variables, where in ROW.findall(DOCS)}
 #: What Flask and Jinja add to every context, and what a template of ours sets for itself.
 ALWAYS = {"request", "session", "g", "loop", "url_for", "log_id", "ask"}
+ALWAYS |= {"_", "gettext", "ngettext"}
 VALUES: dict[str, type] = {
     "chat": context.ChatView,
     "conversation": context.ConversationView,
@@ -154,7 +155,7 @@ def chat_that_fails(client: Any) -> str:
     return conversation
 
 
-def _add_pages(app: Flask) -> None:
+def add_pages(app: Flask) -> None:
     for view in ("widget", "panel"):
         app.add_url_rule(
             f"/{view}",
@@ -200,7 +201,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[st
     folder = tmp_path_factory.mktemp("recorded")
 
     def prepare(app: Flask) -> None:
-        _add_pages(app)
+        add_pages(app)
         _record(app, found)
 
     with open_host(folder, prepare, CHATSTREAM_SUGGESTIONS=["Hello?"]) as host:
@@ -229,7 +230,7 @@ def overridden(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, s
 
     def prepare(app: Flask) -> None:
         app.template_folder = str(folder / "templates")
-        _add_pages(app)
+        add_pages(app)
 
     with open_host(folder, prepare, CHATSTREAM_SUGGESTIONS=["Hello?"]) as host:
         yield Uses(host).run()

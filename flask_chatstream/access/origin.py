@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from flask import request
 
 from flask_chatstream.config import Settings
-from flask_chatstream.errors import Refused
+from flask_chatstream.errors import N_, Refused
 
 PORTS = {"http": 80, "https": 443}
 
@@ -36,7 +36,7 @@ def check_origin(settings: Settings) -> None:
         is_own = origin is None or _is_own(origin)
 
     if not is_own:
-        raise Refused("This request came from another site.", code="cross_site")
+        raise Refused(N_("This request came from another site."), code="cross_site")
 
 
 def _is_own(origin: str) -> bool:

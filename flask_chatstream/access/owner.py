@@ -9,7 +9,7 @@ from typing import Any
 from flask import current_app
 
 from flask_chatstream.config import Settings
-from flask_chatstream.errors import InvalidRequest, SignInRequired
+from flask_chatstream.errors import N_, InvalidRequest, SignInRequired
 
 from .cookie import mint, read_cookie
 from .values import request_values
@@ -45,7 +45,7 @@ def _load_owner(
         return owner
 
     if settings.anonymous != "allowed":
-        raise SignInRequired("Please sign in to chat.")
+        raise SignInRequired(N_("Please sign in to chat."))
 
     visitor = read_cookie()
 
@@ -63,7 +63,7 @@ def find_owner(loader: OwnerLoader | None) -> str | None:
     try:
         owner = loader() if loader is not None else login_owner()
     except _token_errors() as error:
-        words = "This page has been open for long. Please send it again."
+        words = N_("This page has been open for long. Please send it again.")
         raise InvalidRequest(words, code="csrf") from error
 
     if not owner:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, get_args
 
-from flask_chatstream.errors import Refused
+from flask_chatstream.errors import N_, Refused
 
 #: What a person does with the chat. ``stop``, ``regenerate`` and ``continue`` are of a message,
 #: ``read`` of a conversation or a message, ``list`` of nothing, the others of a conversation.
@@ -25,4 +25,4 @@ def is_allowed(hook: Authorizer | None, act: Act, owner: str, object: str | None
 def refuse_act() -> Refused:
     """The error for an act that the site's rule does not admit."""
 
-    return Refused("You may not do this here.", code="not_allowed")
+    return Refused(N_("You may not do this here."), code="not_allowed")

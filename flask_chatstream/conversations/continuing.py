@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from flask_chatstream.errors import Conflict, NotFound
+from flask_chatstream.errors import N_, Conflict, NotFound
 from flask_chatstream.models import Generation, Message
 
 from .storing import Locked, store_generation
@@ -70,20 +70,20 @@ def find_obstacle(answer: Broken) -> str | None:
     """
 
     if answer.role != "assistant":
-        return "Only an answer can be continued."
+        return N_("Only an answer can be continued.")
 
     if answer.status == "generating":
-        return "This answer is still being written."
+        return N_("This answer is still being written.")
 
     if answer.status == "completed" and answer.finish_reason != "length":
-        return "This answer is complete."
+        return N_("This answer is complete.")
 
     if not answer.content:
-        return "There is no text to go on from. Have it written again instead."
+        return N_("There is no text to go on from. Have it written again instead.")
 
     # What is stored counts: the next generation would end at once.
     if answer.error_code == "limit":
-        return "This answer is as long as an answer may be."
+        return N_("This answer is as long as an answer may be.")
 
     return None
 
@@ -121,7 +121,7 @@ def _check(connection: Connection, wanted: Ask, answer: Broken) -> None:
         raise Conflict(obstacle, code="generation_active" if is_running else "not_continuable")
 
     if connection.scalar(_BELOW, {"id": wanted.answer_id}) is not None:
-        words = "The conversation has gone on below this answer."
+        words = N_("The conversation has gone on below this answer.")
         raise Conflict(words, code="not_continuable")
 
 

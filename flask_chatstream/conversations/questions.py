@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flask_chatstream.cleaning import clean
-from flask_chatstream.errors import InvalidRequest
+from flask_chatstream.errors import N_, InvalidRequest
 
 KEY_CHARS = 64
 
@@ -15,14 +15,16 @@ def check_question(text: object, limit: int) -> str:
     """
 
     if not isinstance(text, str) or not text.strip():
-        raise InvalidRequest("Please write something first.", code="empty_message")
+        raise InvalidRequest(N_("Please write something first."), code="empty_message")
 
     cleaned = clean(text.replace("\r\n", "\n").replace("\r", "\n")).strip("\n")
 
     if len(cleaned) > limit:
         raise InvalidRequest(
-            f"The message is too long: {len(cleaned):,} characters of {limit:,}.",
+            N_("The message is too long: %(length)s characters of %(limit)s."),
             code="message_too_long",
+            length=len(cleaned),
+            limit=limit,
         )
 
     return cleaned

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from flask_chatstream.errors import Conflict, InvalidRequest, NotFound
+from flask_chatstream.errors import N_, Conflict, InvalidRequest, NotFound
 from flask_chatstream.models import Conversation, Generation, Message, Submission
 
 from .titles import title_from
@@ -136,7 +136,7 @@ def get_parent(connection: Connection, wanted: Ask, conversation: Locked) -> Par
 
     if id is None or wanted.from_root:
         if not wanted.turns:
-            raise InvalidRequest("There is no question yet to be answered.")
+            raise InvalidRequest(N_("There is no question yet to be answered."))
 
         return None
 
@@ -148,11 +148,11 @@ def get_parent(connection: Connection, wanted: Ask, conversation: Locked) -> Par
     parent = Parent(*found)
 
     if parent.status == "generating":
-        words = "An answer is still being written here. Stop it or wait for its end."
+        words = N_("An answer is still being written here. Stop it or wait for its end.")
         raise Conflict(words, code="generation_active")
 
     if not wanted.turns and parent.role != "user":
-        raise InvalidRequest("Only a question can be answered again.")
+        raise InvalidRequest(N_("Only a question can be answered again."))
 
     return parent
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, delete, func, select, update
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from flask_chatstream.errors import Conflict
+from flask_chatstream.errors import N_, Conflict
 from flask_chatstream.models import Visitor
 from flask_chatstream.storage import now
 
@@ -45,7 +45,7 @@ def hold_visitor(connection: Connection, owner: str) -> None:
         _enter(connection, owner, now(connection))
 
     if found.claimed_at is not None:
-        words = "You have signed in meanwhile. Please send it again."
+        words = N_("You have signed in meanwhile. Please send it again.")
         raise Conflict(words, code="owner_changed")
 
 

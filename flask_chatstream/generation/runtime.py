@@ -14,7 +14,7 @@ from sqlalchemy import Row
 
 from flask_chatstream.concurrency import Tasks
 from flask_chatstream.config import Settings
-from flask_chatstream.errors import NotFound, ShuttingDown, StorageUnavailable
+from flask_chatstream.errors import N_, NotFound, ShuttingDown, StorageUnavailable
 from flask_chatstream.failures import name_ids
 from flask_chatstream.following import Audience, Follow, Poller, Revocations, Seats
 from flask_chatstream.lifecycle import (
@@ -104,7 +104,7 @@ class Runtime:
         """Raises `ShuttingDown` when this process takes no new generations."""
 
         if self.is_leaving:
-            raise ShuttingDown("The site is being updated. Please try again.", retry_after=2)
+            raise ShuttingDown(N_("The site is being updated. Please try again."), retry_after=2)
 
     def open(self, claimed: Claimed) -> Running:
         """Register a claimed generation, so that it is renewed, watched and can be stopped."""

@@ -125,7 +125,7 @@ export class Composer {
   #count() {
     const over = this.#over;
     const count = this.#form.querySelector(".cs-count");
-    count.textContent = over > 0 ? `−${over.toLocaleString()}` : "";
+    count.textContent = over > 0 ? `−${over.toLocaleString(count.closest("[lang]")?.lang || undefined)}` : "";
   }
 
   #enter(event) {

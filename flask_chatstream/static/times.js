@@ -16,6 +16,6 @@ export function localTimes(root) {
     if (Number.isNaN(moment.getTime())) continue;
 
     time.dataset.local = "";
-    time.textContent = label(moment, document.documentElement.lang);
+    time.textContent = label(moment, time.closest("[lang]")?.lang);
   }
 }

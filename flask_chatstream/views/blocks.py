@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup
 
+from flask_chatstream.catalogues import Catalogue
 from flask_chatstream.conversations import Html, Reading, store_html
 from flask_chatstream.errors import StorageUnavailable
 from flask_chatstream.following import Change
@@ -15,11 +16,15 @@ from flask_chatstream.rendering import RENDERER_VERSION, IncrementalMarkdown
 from flask_chatstream.state import State
 
 from .context import BlockView
+from .languages import Language
+from .words import localize_block
 
 logger = logging.getLogger(__name__)
 
 
-def stored_blocks(state: State, readings: Iterable[Reading]) -> dict[str, list[BlockView]]:
+def stored_blocks(
+    state: State, readings: Iterable[Reading], language: Language
+) -> dict[str, list[BlockView]]:
     """The blocks of answers that have ended; what was not stored yet is, for the next viewer."""
 
     ended = [r for r in readings if _is_ended(r)]
@@ -28,7 +33,9 @@ def stored_blocks(state: State, readings: Iterable[Reading]) -> dict[str, list[B
     if fresh:
         _store(state, [r for r in ended if r.message.id in fresh], fresh)
 
-    return {r.message.id: _blocks(fresh.get(r.message.id) or _load(r)) for r in ended}
+    catalogue = language.catalogue
+
+    return {r.message.id: _blocks(fresh.get(r.message.id) or _load(r), catalogue) for r in ended}
 
 
 def keep_blocks(state: State, reading: Reading) -> None:
@@ -45,10 +52,13 @@ def keep_blocks(state: State, reading: Reading) -> None:
         _store(state, [reading], {reading.message.id: blocks})
 
 
-def live_blocks(change: Change) -> list[BlockView]:
-    """Blocks of an answer that is being written."""
+def live_blocks(change: Change, language: Language) -> list[BlockView]:
+    """Blocks of an answer that is being written, with their words in a language."""
 
-    return [BlockView(n, Markup(html), final) for n, html, final in change.blocks]
+    return [
+        BlockView(n, Markup(localize_block(html, language.catalogue)), final)
+        for n, html, final in change.blocks
+    ]
 
 
 def _is_ended(reading: Reading) -> bool:
@@ -83,8 +93,10 @@ def _render(state: State, reading: Reading) -> list[str]:
     return [str(block) for block in markdown.sealed]
 
 
-def _blocks(html: Sequence[str]) -> list[BlockView]:
-    return [BlockView(n, Markup(block), True) for n, block in enumerate(html)]
+def _blocks(html: Sequence[str], catalogue: Catalogue) -> list[BlockView]:
+    return [
+        BlockView(n, Markup(localize_block(block, catalogue)), True) for n, block in enumerate(html)
+    ]
 
 
 def _store(state: State, readings: Sequence[Reading], blocks: dict[str, list[str]]) -> None:

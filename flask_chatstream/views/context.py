@@ -18,6 +18,9 @@ from flask_chatstream.errors import PROVIDER_CODES, ConfigurationError
 from flask_chatstream.models import Conversation, new_id
 from flask_chatstream.state import State
 
+from .languages import Language, get_language
+from .words import translated_words
+
 STATIC = Path(__file__).parents[1] / "static"
 
 
@@ -38,6 +41,8 @@ class ChatView:
     suggestions: Sequence[str]
     max_message_chars: int
     form_key: str
+    lang: str = "en"
+    dir: str = "ltr"
     theme: str | None = None
     words: Mapping[str, str] | None = None
 
@@ -103,7 +108,7 @@ class ConversationItem:
 def make_chat(state: State, mount: str, view: str) -> ChatView:
     """The chat as this request's page shows it."""
 
-    name = state.names[mount]
+    name, language = state.names[mount], get_language()
     header, form_field = csrf_names()
     settings = state.settings
     is_demo = state.routing(mount).choose().provider == "demo"
@@ -111,7 +116,7 @@ def make_chat(state: State, mount: str, view: str) -> ChatView:
     return ChatView(
         mount=mount,
         name=name,
-        title=state.mounts[mount].title or settings.title,
+        title=language.say(str(state.mounts[mount].title or settings.title)),
         view=view,
         csrf_token=csrf_token(),
         csrf_header=header,
@@ -124,6 +129,9 @@ def make_chat(state: State, mount: str, view: str) -> ChatView:
         suggestions=settings.suggestions or (),
         max_message_chars=settings.max_message_chars,
         form_key=new_id(),
+        lang=language.tag,
+        dir=language.catalogue.direction,
+        words=translated_words(language.catalogue) or None,
     )
 
 
@@ -147,7 +155,9 @@ def _assets() -> Mapping[str, str]:
     }
 
 
-def make_message(reading: Reading, blocks: Sequence[BlockView], *, leaf: bool) -> MessageView:
+def make_message(
+    reading: Reading, blocks: Sequence[BlockView], language: Language, *, leaf: bool
+) -> MessageView:
     """A message as it is shown; ``leaf`` says that nothing follows it."""
 
     message = reading.message
@@ -161,12 +171,16 @@ def make_message(reading: Reading, blocks: Sequence[BlockView], *, leaf: bool) -
         text=reading.text,
         blocks=blocks,
         error_code=code,
-        error_text=PROVIDER_CODES.get(code, PROVIDER_CODES["internal"]) if code else None,
+        error_text=language.say(_why(code)) if code else None,
         model=message.model,
         created_at=message.created_at,
-        created_label=label(message.created_at),
+        created_label=language.moment(message.created_at),
         actions=_actions(reading, leaf),
     )
+
+
+def _why(code: str) -> str:
+    return PROVIDER_CODES.get(code, PROVIDER_CODES["internal"])
 
 
 def _actions(reading: Reading, leaf: bool) -> frozenset[str]:
@@ -189,20 +203,16 @@ def _actions(reading: Reading, leaf: bool) -> frozenset[str]:
     return frozenset(actions)
 
 
-def make_item(conversation: Conversation, active: str | None, running: bool) -> ConversationItem:
+def make_item(
+    conversation: Conversation, language: Language, *, active: bool, running: bool
+) -> ConversationItem:
     """A conversation as the list shows it."""
 
     return ConversationItem(
         id=conversation.id,
         title=conversation.title,
-        active=conversation.id == active,
+        active=active,
         running=running,
         updated_at=conversation.last_message_at,
-        updated_label=label(conversation.last_message_at),
+        updated_label=language.moment(conversation.last_message_at),
     )
-
-
-def label(moment: datetime) -> str:
-    """A moment for people, in UTC."""
-
-    return f"{moment:%Y-%m-%d %H:%M} UTC"

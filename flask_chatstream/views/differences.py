@@ -66,8 +66,10 @@ def compare(state: State, shown: Shown, cursor: Cursor, *, followed: bool = Fals
         removed=_beside(state, shown, news),
         settled=_settled(state, shown, had[0]) if followed and had else None,
         passed=_passed(shown, news),
-        writing=make_message(shown.readings[-1], (), leaf=True) if goes_on else None,
-        blocks=live_blocks(change) if change else (),
+        writing=make_message(shown.readings[-1], (), shown.language, leaf=True)
+        if goes_on
+        else None,
+        blocks=live_blocks(change, shown.language) if change else (),
         cursor=Cursor(
             version, writing.message_id if writing else None, change.mark if change else mark
         ),
@@ -89,7 +91,7 @@ def _settled(state: State, shown: Shown, reading: Reading) -> MessageView:
 
     keep_blocks(state, reading)
 
-    return make_message(reading, (), leaf=reading is shown.readings[-1])
+    return make_message(reading, (), shown.language, leaf=reading is shown.readings[-1])
 
 
 def _passed(shown: Shown, news: Sequence[Reading]) -> MessageView | None:
@@ -102,7 +104,7 @@ def _passed(shown: Shown, news: Sequence[Reading]) -> MessageView | None:
     if before is None or before.message.role != "assistant":
         return None
 
-    return make_message(before, (), leaf=False)
+    return make_message(before, (), shown.language, leaf=False)
 
 
 def _beside(state: State, shown: Shown, news: Sequence[Reading]) -> Sequence[str]:

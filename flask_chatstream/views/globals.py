@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, has_request_context, url_for
+from flask import Flask, after_this_request, has_request_context, url_for
 from markupsafe import Markup
 
 from flask_chatstream.access import login_owner, request_values
 from flask_chatstream.state import State
 
 from .context import make_chat
+from .languages import tell_caches
 from .templates import render_part
 
 
@@ -53,6 +54,9 @@ def _render(state: State, template: str, mount: str | None, view: str, **values:
 
     if state.settings.anonymous == "hidden" and view != "page" and not _is_known(state, mount):
         return Markup("")
+
+    if has_request_context():
+        after_this_request(tell_caches)
 
     chat = make_chat(state, mount or next(iter(state.mounts)), view)
 

@@ -72,7 +72,8 @@ def _list(visit: Visit, active: str | None, cursor: str | None = None) -> dict[s
         running = find_running(session, [c.id for c in page.conversations])
 
     items: list[ConversationItem] = [
-        make_item(c, active, c.id in running) for c in page.conversations
+        make_item(c, visit.language, active=c.id == active, running=c.id in running)
+        for c in page.conversations
     ]
 
     return {"conversations": items, "next_cursor": page.next_cursor}

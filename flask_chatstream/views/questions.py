@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from flask_chatstream.access import request_values
 from flask_chatstream.conversations import Ask, Asked, Turn, check_key, check_question, get_message
-from flask_chatstream.errors import InvalidRequest
+from flask_chatstream.errors import N_, InvalidRequest
 from flask_chatstream.models import Message
 from flask_chatstream.submit import submit
 
@@ -38,13 +38,15 @@ def question(visit: Visit, text: object, conversation_id: str | None, key: str |
 def again(visit: Visit, message_id: str, key: str | None) -> Ask:
     """A new answer beside an answer, as an `Ask`."""
 
-    return _beside(visit, _answer(visit, message_id, "Only an answer can be written again."), key)
+    message = _answer(visit, message_id, N_("Only an answer can be written again."))
+
+    return _beside(visit, message, key)
 
 
 def rest(visit: Visit, message_id: str, key: str | None) -> Ask:
     """The rest of an answer that broke off, as an `Ask`."""
 
-    message = _answer(visit, message_id, "Only an answer can be continued.")
+    message = _answer(visit, message_id, N_("Only an answer can be continued."))
 
     return replace(_beside(visit, message, key), answer_id=message.id, continues=True)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from flask import Response, current_app, make_response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, default_exceptions
-from werkzeug.exceptions import TooManyRequests as HTTPTooManyRequests
 
 from flask_chatstream.access import (
     find_sign_in,
@@ -18,6 +18,7 @@ from flask_chatstream.access import (
     request_values,
 )
 from flask_chatstream.errors import (
+    N_,
     ChatStreamError,
     ConfigurationError,
     RequestError,
@@ -30,6 +31,7 @@ from flask_chatstream.htmx import htmx
 from flask_chatstream.models import new_id
 from flask_chatstream.state import get_state
 
+from .languages import english, get_language
 from .replies import json_reply
 from .templates import render_page, render_part
 from .visit import current_chat, is_api
@@ -53,7 +55,7 @@ class ErrorView:
 def refuse(error: Exception) -> Response:
     """A refusal in the dress of its request: JSON, a fragment for htmx, or a page."""
 
-    view = _view(error)
+    view = _view(error, english().say if _is_for_a_program(error) else get_language().say)
 
     if _is_htmx_alone():
         return _in_words(view)
@@ -68,6 +70,14 @@ def refuse(error: Exception) -> Response:
         response.allow.update(error.valid_methods or ())
 
     return response
+
+
+def _is_for_a_program(error: Exception) -> bool:
+    """Whether a program reads it: the API speaks English and goes on to."""
+
+    is_stream = "text/event-stream" in request.headers.get("Accept", "")
+
+    return is_api() or (isinstance(error, SignInRequired) and is_stream)
 
 
 def _way_in(error: Exception) -> Response | None:
@@ -111,64 +121,70 @@ def _in_words(view: ErrorView) -> Response:
     return make_response(render_part("_refusal", error=view, oob="outerHTML"))
 
 
-def _view(error: Exception) -> ErrorView:
+def _view(error: Exception, say: Callable[..., str]) -> ErrorView:
     if isinstance(error, SignInRequired):
         address = find_sign_in(get_state().settings)
 
-        return ErrorView(error.status, error.code, error.message, sign_in_url=address)
+        return ErrorView(error.status, error.code, say(error.words), sign_in_url=address)
 
     if isinstance(error, RequestError):
-        return ErrorView(error.status, error.code, error.message, error.retry_after)
+        words = say(error.words, **error.values)
+
+        return ErrorView(error.status, error.code, words, error.retry_after)
 
     if isinstance(error, ConfigurationError):
         is_told = current_app.debug or current_app.testing
-        words = str(error) if is_told else "The chat is not set up on this site."
+        words = str(error) if is_told else say(N_("The chat is not set up on this site."))
 
         return ErrorView(503, "not_set_up", words)
 
     if isinstance(error, SchemaError):
         logger.error("%s", error)
-        return ErrorView(503, "not_set_up", "The chat is not ready yet.", None)
+        return ErrorView(503, "not_set_up", say(N_("The chat is not ready yet.")), None)
 
     if isinstance(error, StorageUnavailable):
         logger.warning("The database was not available.", exc_info=error)
-        words = "The chat's database does not answer just now. Please try again."
+        words = say(N_("The chat's database does not answer just now. Please try again."))
 
         return ErrorView(503, "storage_unavailable", words, RETRY_SECONDS)
 
-    return _http_view(error)
+    return _http_view(error, say)
 
 
-def _http_view(error: Exception) -> ErrorView:
+def _http_view(error: Exception, say: Callable[..., str]) -> ErrorView:
     status = error.code or 500 if isinstance(error, HTTPException) else 500
 
     if _is_about_token(error):
-        words = "This page has been open for long. Please send it again."
+        words = say(N_("This page has been open for long. Please send it again."))
 
         return ErrorView(400, "csrf", words)
 
     if status == 413:
-        return ErrorView(413, "too_large", "The message is too long.")
+        return ErrorView(413, "too_large", say(N_("The message is too long.")))
 
     if status == 429:
-        return ErrorView(429, TooManyRequests.code, _limit_words(error), _retry_after(error))
+        words = _own_words(error) or say(N_("Too many requests at once. Please wait a moment."))
+
+        return ErrorView(429, TooManyRequests.code, words, _retry_after(error))
 
     if status == 405:
-        return ErrorView(405, "method_not_allowed", f"{request.method} is not for this address.")
+        words = say(N_("%(method)s is not for this address."), method=request.method)
 
-    words = getattr(error, "description", None) or "The request cannot be served."
+        return ErrorView(405, "method_not_allowed", words)
+
+    words = _own_words(error) or say(N_("The request cannot be served."))
 
     return ErrorView(status, f"http_{status}", words, _retry_after(error))
 
 
-def _limit_words(error: Exception) -> str:
-    """The site's words for its limit, where they are for people: not Flask-Limiter's rule."""
+def _own_words(error: Exception) -> str | None:
+    """The site's words for people: not Flask-Limiter's rule, nor werkzeug's English."""
 
     words = getattr(error, "description", None)
     rule = getattr(getattr(error, "limit", None), "limit", None)
-    is_said = words not in (None, str(rule), HTTPTooManyRequests.description)
+    common = getattr(default_exceptions.get(getattr(error, "code", None) or 0), "description", None)
 
-    return str(words) if is_said else "Too many requests at once. Please wait a moment."
+    return None if words in (None, str(rule), common) else str(words)
 
 
 def _retry_after(error: Exception) -> int | None:

@@ -15,6 +15,7 @@ from flask_chatstream.state import State
 from .blocks import live_blocks, stored_blocks
 from .context import ConversationView, MessageView, make_message
 from .cursors import NOTHING, Cursor
+from .languages import Language
 from .visit import Visit
 
 #: Most messages of a page.
@@ -36,10 +37,11 @@ class Writing:
 class Shown:
     """A conversation as it was read: its messages, and the one that is being written.
 
-    ``is_end`` says that the last message is the end of its branch.
+    ``language`` is the viewer's. ``is_end`` says that the last message is the end of its branch.
     """
 
     conversation: Conversation
+    language: Language
     readings: Sequence[Reading]
     has_older: bool
     writing: Writing | None
@@ -66,7 +68,14 @@ def read_shown(
     joined = join(visit.state.runtime, conversation_id, read)
     branch, writing = joined.branch, _writing(visit.state, joined)
 
-    return Shown(branch.conversation, branch.readings, branch.has_older, writing, before is None)
+    return Shown(
+        branch.conversation,
+        visit.language,
+        branch.readings,
+        branch.has_older,
+        writing,
+        before is None,
+    )
 
 
 def _writing(state: State, joined: Joined) -> Writing | None:
@@ -102,17 +111,18 @@ def show_messages(
 ) -> tuple[list[MessageView], Mark]:
     """Messages with all of their blocks, and the mark of the one that is being written."""
 
-    blocks = stored_blocks(state, readings)
+    blocks = stored_blocks(state, readings, shown.language)
     mark = NOTHING
 
     if shown.writing is not None:
         change = shown.writing.display.since(UNSEEN)
-        blocks[shown.writing.message_id] = live_blocks(change)
+        blocks[shown.writing.message_id] = live_blocks(change, shown.language)
         mark = change.mark
 
     last = shown.readings[-1].message.id if shown.readings and shown.is_end else None
     messages = [
-        make_message(r, blocks.get(r.message.id, ()), leaf=r.message.id == last) for r in readings
+        make_message(r, blocks.get(r.message.id, ()), shown.language, leaf=r.message.id == last)
+        for r in readings
     ]
 
     return messages, mark

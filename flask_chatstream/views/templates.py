@@ -18,6 +18,8 @@ from jinja2 import BaseLoader, Environment, FileSystemLoader, Template, Template
 
 from .base import Base
 from .context import ChatView
+from .languages import get_language
+from .words import make_words
 
 FOLDER = Path(__file__).parents[1] / "templates"
 PREFIX = "chatstream/"
@@ -81,8 +83,9 @@ def _site_values() -> dict[str, Any]:
 def _render(name: str, site: dict[str, Any], values: dict[str, Any]) -> str:
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     template = _get_template(app, name)
+    words = make_words(get_language(), {**template.environment.globals, **site})
     hidden = {key: template.environment.undefined(name=key) for key in SOMETIMES}
-    ours = {**hidden, **values}
+    ours = {**hidden, **words, **values}
     context = {**site, **ours}
     _tell(before_render_template, app, template, context)
     # Who hears this may have added something for the base template.

@@ -19,6 +19,7 @@ from .blocks import live_blocks
 from .context import BlockView, MessageView, make_message
 from .cursors import Cursor
 from .differences import Difference, compare
+from .languages import keep_language
 from .showing import Shown, Writing, read_shown
 from .templates import FOLDER, find_file, render_part
 from .visit import Visit, current_chat
@@ -39,6 +40,7 @@ class Viewer:
         self._conversation_id = conversation_id
         self._app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
         self._environ = request.environ
+        keep_language(visit.language)
         self._is_moved = False
         self._first: Shown | None = self._read()
         self._writing = self._first.writing
@@ -124,7 +126,7 @@ class Viewer:
         change = writing.display.since(self.cursor.mark)
         self.cursor = Cursor(self.cursor.version, writing.message_id, change.mark)
 
-        blocks = live_blocks(change)
+        blocks = live_blocks(change, self._visit.language)
 
         if self._is_themed:
             return self._render(Difference(writing=self._message, blocks=blocks))
@@ -155,7 +157,7 @@ class Viewer:
         if not self._is_themed or shown.writing is None:
             return None
 
-        return make_message(shown.readings[-1], (), leaf=True)
+        return make_message(shown.readings[-1], (), shown.language, leaf=True)
 
     def _render(self, difference: Difference) -> str:
         if difference.is_empty:

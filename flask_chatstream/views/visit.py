@@ -23,6 +23,7 @@ from flask_chatstream.state import State, find_state, get_state
 
 from . import allowed
 from .context import ChatView, make_chat
+from .languages import Language, english, get_language, tell_caches
 
 _ANY_ID = "0" * 32
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -30,11 +31,12 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One request: the app's state, the mount's own name, and the owner of its chats."""
+    """One request: the app's state, the mount's own name, the chats' owner, the language."""
 
     state: State
     mount: str
     owner: str
+    language: Language
 
     def check(self, act: Act, object: str | None) -> None:
         """Ask the site's rule about an act that the URL does not tell; as `get_visit`."""
@@ -60,7 +62,7 @@ def get_visit() -> Visit:
     state.ready()
     allowed.check_request(state, mount.name, owner)
 
-    return Visit(state, mount.name, owner)
+    return Visit(state, mount.name, owner, english() if is_api() else get_language())
 
 
 def before_request() -> None:
@@ -90,6 +92,9 @@ def after_request(response: Response) -> Response:
     response.headers.setdefault("Cache-Control", "private, no-cache")
     response.vary.add("Cookie")
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
+
+    if not is_api():
+        tell_caches(response)
 
     if _is_page(response):
         response.mimetype = "text/html"

@@ -11,6 +11,10 @@ from typing import Any
 from flask import Response, abort, url_for
 from markupsafe import Markup
 
+from flask_chatstream.catalogues import find_catalogue
+from flask_chatstream.views.languages import Language
+from flask_chatstream.views.words import translated_words
+
 CSP = "default-src 'self'; require-trusted-types-for 'script'; trusted-types chatstream"
 SUGGESTIONS = ["What can you do?", "Where is my order?", "Write a reminder", "Explain refunds"]
 
@@ -96,6 +100,7 @@ class Stub:
         self.host_script = ""
         self.csrf_token = ""
         self.theme: str | None = None
+        self.language = Language(find_catalogue(["en"]))
         self.demo = True
         self.chosen: dict[str, Any] = {}
 
@@ -135,6 +140,8 @@ class Stub:
             "max_message_chars": 2_000,
             "form_key": uuid.uuid4().hex,
             "theme": self.theme,
-            "words": None,
+            "lang": self.language.tag,
+            "dir": self.language.catalogue.direction,
+            "words": dict(translated_words(self.language.catalogue)),
             **values,
         }

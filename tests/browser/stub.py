@@ -14,6 +14,8 @@ from flask import Blueprint, Flask, Response, render_template, request
 from markupsafe import Markup
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from flask_chatstream.views.words import make_words
+
 from .answers import write_slowly
 from .host import add_host
 from .pages import add_acts, add_pages
@@ -54,6 +56,7 @@ def make_app(stub: Stub) -> Flask:
     app.jinja_env.globals["chatstream_assets"] = lambda mount=None: Markup(
         stub.host_script + render_template("chatstream/_assets.html", chat=stub.chat())
     )
+    app.context_processor(lambda: make_words(stub.language, {}))
     app.before_request(lambda: stub.requests.append(_note()))
     app.after_request(lambda response: _secure(response, stub))
 
