@@ -1,8 +1,9 @@
-"""What the host has that the chat can use: a database engine, and the metadata of its tables."""
+"""What the host has that the chat can use: a database engine, the metadata of its tables, words."""
 
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, current_app
@@ -10,6 +11,7 @@ from sqlalchemy import Engine, MetaData
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session, scoped_session
 
+from .catalogues import find_tags, load
 from .config import Settings
 from .errors import ConfigurationError
 from .models import Base
@@ -122,6 +124,26 @@ def find_metadatas(app: Flask) -> dict[str | None, MetaData]:
     """The metadata of the host's tables by their bind, when Flask-SQLAlchemy keeps it."""
 
     return dict(getattr(app.extensions.get("sqlalchemy"), "metadatas", {}))
+
+
+def find_translations(app: Flask) -> tuple[Path, ...]:
+    """Where the site may have catalogues of its own: where its Flask-Babel looks for them."""
+
+    named = getattr(app.extensions.get("babel"), "translation_directories", None)
+
+    return tuple(map(Path, named or [Path(app.root_path) / "translations"]))
+
+
+def check_language(app: Flask, settings: Settings) -> None:
+    """Raises `ConfigurationError` for a language that has no catalogue, ours or the site's."""
+
+    folders = find_translations(app)
+
+    if settings.language != "auto" and load(settings.language, folders) is None:
+        known = ", ".join(find_tags(folders))
+        raise ConfigurationError(
+            f"CHATSTREAM_LANGUAGE is {settings.language!r}; there are {known}."
+        )
 
 
 def warn_of_open_session(engine: Engine) -> None:

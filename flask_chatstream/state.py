@@ -23,7 +23,7 @@ from .config import load_settings
 from .errors import ConfigurationError
 from .following import Displays
 from .generation import Place, Runtime, add_task, check_runner
-from .host import find_engine, find_metadatas, warn_of_open_session
+from .host import check_language, find_engine, find_metadatas, warn_of_open_session
 from .lifecycle import Assignment
 from .mounts import Mount, Routings
 from .process import Process
@@ -100,6 +100,7 @@ class State:
 
     def _take_host(self) -> None:
         self.settings = load_settings(self.app.config)
+        check_language(self.app, self.settings)
         self._routings.check(self.settings)
         self._engine = find_engine(self.app, self.settings)
         check_runner(self.settings, self._engine[0], knows_task=self._knows_task)

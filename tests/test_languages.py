@@ -75,6 +75,14 @@ def test_a_setting_that_is_no_language_is_refused() -> None:
         app.register_blueprint(ChatStream())
 
 
+def test_a_language_without_words_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
+    with open_host(tmp_path, CHATSTREAM_LANGUAGE="xx") as host:
+        refused = host.client().get("/chat/", headers=HTMX)
+
+    assert refused.status_code == 503
+    assert "&#39;xx&#39;; there are en, ar, de, es, fr, ja." in refused.text
+
+
 def _with_babel(**config: Any) -> Any:
     def prepare(app: Flask) -> None:
         app.config.update(config)

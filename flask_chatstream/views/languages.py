@@ -17,6 +17,7 @@ from flask import Flask, Response, current_app, has_request_context, request
 
 from flask_chatstream.access import request_values
 from flask_chatstream.catalogues import ENGLISH, Catalogue, find_catalogue, find_tags
+from flask_chatstream.host import find_translations
 from flask_chatstream.state import find_state
 
 
@@ -100,7 +101,7 @@ def keep_language(language: Language) -> None:
 
 def _choose() -> Language:
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    wanted, folders = find_state().settings.language, _folders(app)
+    wanted, folders = find_state().settings.language, find_translations(app)
 
     if wanted != "auto":
         return Language(find_catalogue([wanted], folders))
@@ -144,7 +145,7 @@ def _ask_babel(app: Flask) -> Language | None:
     if locale is None:
         return None
 
-    catalogue = find_catalogue([str(locale)], _folders(app))
+    catalogue = find_catalogue([str(locale)], find_translations(app))
     is_same = catalogue.tag.partition("-")[0] == locale.language
 
     # Numbers of one language among the words of another are worse than plain ones.
@@ -165,14 +166,6 @@ def _find_babel(app: Flask) -> tuple[Callable[[], Any], Callable[[], Any]]:
 
 def _nobody() -> None:
     return None
-
-
-def _folders(app: Flask) -> tuple[Path, ...]:
-    """Where the site may have catalogues of its own: where its Flask-Babel looks for them."""
-
-    named = getattr(app.extensions.get("babel"), "translation_directories", None)
-
-    return tuple(map(Path, named or [Path(app.root_path) / "translations"]))
 
 
 def tell_caches(response: Response) -> Response:

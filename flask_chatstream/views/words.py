@@ -59,13 +59,21 @@ def make_words(language: Language, site: Mapping[str, Any]) -> dict[str, Callabl
 def localize_block(html: str, catalogue: Catalogue) -> str:
     """A block's HTML with the words in it in a viewer's language."""
 
-    for before, english, behind in _IN_BLOCKS:
-        words = catalogue.find(english)
-
-        if words and words != english:
-            html = html.replace(f"{before}{english}{behind}", f"{before}{escape(words)}{behind}")
+    for english, words in _changes(catalogue):
+        html = html.replace(english, words)
 
     return html
+
+
+@cache
+def _changes(catalogue: Catalogue) -> list[tuple[str, str]]:
+    said = [(parts, catalogue.find(parts[1]) or parts[1]) for parts in _IN_BLOCKS]
+
+    return [
+        (before + english + behind, f"{before}{escape(words)}{behind}")
+        for (before, english, behind), words in said
+        if words != english
+    ]
 
 
 @cache
