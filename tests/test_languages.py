@@ -53,6 +53,7 @@ def languages_of(client: FlaskClient, accept: str = "", url: str = "/chat/") -> 
         ("de;q=0, ja;q=0.1", "ja"),
         ("*", "en"),
         ("AR", "ar"),
+        ("de-" + "-".join("x" * 20_000), "de"),
         ("de_DE.UTF-8, \x01", "en"),
     ],
 )

@@ -20,6 +20,9 @@ from flask_chatstream.catalogues import ENGLISH, Catalogue, find_catalogue, find
 from flask_chatstream.host import find_translations
 from flask_chatstream.state import find_state
 
+#: Of a browser's tag: language, script, region, and one more. What comes can be of any length.
+MOST_PARTS = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Language:
@@ -121,7 +124,7 @@ def _accepted(folders: tuple[Path, ...]) -> str:
     known = _known(folders)
 
     for tag, quality in request.accept_languages:
-        parts = tag.lower().split("-")
+        parts = tag.lower().split("-", MOST_PARTS)[:MOST_PARTS]
         tries = ("-".join(parts[:length]) for length in range(len(parts), 0, -1))
         found = next((known[name] for name in tries if name in known), None)
 
