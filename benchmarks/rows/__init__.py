@@ -3,6 +3,7 @@
 from benchmarks.row import Row
 
 from . import (
+    browser,
     cpu,
     growth,
     lag,
@@ -26,6 +27,7 @@ MODULES = (
     written,
     viewers,
     pages,
+    browser,
     memory,
     switch,
     stopping,
