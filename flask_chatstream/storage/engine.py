@@ -5,7 +5,6 @@ Pragmas that stay in a file are set only here, never on a host's engine.
 
 from __future__ import annotations
 
-import math
 import tempfile
 import time
 import weakref
@@ -20,9 +19,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 #: How long a reader waits for a writer's lock; readers of a WAL file do not wait at all.
 BUSY_MS = 5_000
-#: For how long a connection to PostgreSQL that was used is not asked whether it still lives.
+#: For how long a connection to PostgreSQL that was taken is not asked whether it still lives.
 REST_SECONDS = 1.0
-_USED = "chatstream_used"
+_TAKEN = "chatstream_taken"
 
 
 def embedded_engine(instance_path: str | Path) -> Engine:
@@ -63,7 +62,6 @@ def make_engine(uri: str) -> Engine:
         event.listen(engine, "connect", _prepare)
 
     if engine.dialect.name == "postgresql":
-        event.listen(engine, "checkin", _note_use)
         event.listen(engine, "checkout", partial(_check, engine.dialect))
 
     return engine
@@ -108,17 +106,17 @@ def is_temporary(engine: Engine) -> bool:
     return "chatstream_temporary" in engine.get_execution_options()
 
 
-def _note_use(connection: Any, record: ConnectionPoolEntry) -> None:
-    record.info[_USED] = time.monotonic()
-
-
 def _check(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, proxy: Any) -> None:
     """Have a connection that has rested answer once, or replace all that do not any more.
 
-    One that was used a moment ago is taken to live: asking it costs as much as most of our reads.
+    One that was taken a moment ago is held to live: asking it costs as much as most of our reads.
+    What breaks off here gives it back; where it is given back, it would be lost to the pool.
     """
 
-    if time.monotonic() - record.info.get(_USED, math.inf) < REST_SECONDS:
+    now = time.monotonic()
+    taken, record.info[_TAKEN] = record.info.get(_TAKEN, now), now
+
+    if now - taken < REST_SECONDS:
         return
 
     try:
