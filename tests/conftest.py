@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -42,6 +43,10 @@ def pytest_configure() -> None:
     # Where bytecode is not kept, each process of a test compiles the package and the tests anew.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+
+    # What a shell runs in its background is deaf to SIGINT, and so would be the servers of tests.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     # To read the machine's certificates takes 30 ms, for every client that a test makes.
     os.environ["SSL_CERT_FILE"] = str(ROOT / "tests" / "nobody.pem")

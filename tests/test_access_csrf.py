@@ -109,4 +109,4 @@ def test_a_page_with_a_token_of_a_cookie_reads_no_session(tmp_path: Path) -> Non
         page = client.get("/")
 
     assert 'data-csrf-token="a-token"' in page.text
-    assert "Vary" not in page.headers
+    assert page.headers["Vary"] == "Accept-Language"

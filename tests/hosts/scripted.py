@@ -118,7 +118,7 @@ def open_host(
     yield Host(app, chat, provider)
 
     app.extensions["chatstream"].close()
-    assert not any(t.name == "Runtime._run" for t in threading.enumerate())
+    wait_for(lambda: not any(t.name == "Runtime._run" for t in threading.enumerate()))
 
 
 @cache
