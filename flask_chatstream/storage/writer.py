@@ -31,9 +31,9 @@ logger = logging.getLogger(__name__)
 IDLE_SECONDS = 30.0
 #: How long a close waits for what is queued.
 CLOSE_SECONDS = 5.0
-#: After a round the writer rests so many seconds for each of its writes but one, and so many at
-#: most: under load rounds are large and rare, and a few writers do not wait for each other.
-REST, MOST_REST = 0.0002, 0.005
+#: After a round the writer rests so many seconds for each of its writes beyond a few, and so many
+#: at most: under load rounds are large and rare, and a few writers do not wait for each other.
+FEW, REST, MOST_REST = 4, 0.0003, 0.005
 #: Most tasks of one round: a burst of writes must not hold up text that is being written.
 ROUND = 16
 
@@ -154,7 +154,7 @@ class Writer:
     def _rest(self, writes: int, took: float) -> None:
         """Let tasks gather for the next round; one that comes after a pause does not wait."""
 
-        rest = max(min((writes - 1) * REST, MOST_REST), self._window - took)
+        rest = max(min((writes - FEW) * REST, MOST_REST), self._window - took)
 
         if rest > 0:
             time.sleep(rest)
