@@ -98,7 +98,8 @@ def preloaded(folder: Path, *arguments: str, **environment: str) -> Iterator[Sit
 
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "site_to_fork:app", "--preload", "-w", "2"]
-    command += ["--bind", f"127.0.0.1:{port}", *arguments]
+    # A worker may wait that long for somebody who has not hung up.
+    command += ["--bind", f"127.0.0.1:{port}", "--graceful-timeout", "5", *arguments]
     paths = f"{folder}{os.pathsep}{ROOT}"
     given = {**os.environ, "PYTHONPATH": paths, "FOLDER": str(folder / "instance"), **environment}
 
