@@ -5,6 +5,9 @@ const MOST_MS = 250;
 const LEAST_MS = 60;
 const STEP_MS = 50;
 
+// Batches that come as often as this are even enough: every step costs a drawing of the page.
+const EVEN_MS = 150;
+
 // More than this at once is catching up, not writing.
 const MOST_CHARACTERS = 800;
 
@@ -69,7 +72,7 @@ export class Reveal {
     const pause = now - this.#cameAt;
     this.#cameAt = now;
     if (pause < 2 * MOST_MS) this.#span += 0.3 * (pause - this.#span);
-    if (this.isCalm || this.#left > MOST_CHARACTERS) return this.finish();
+    if (this.isCalm || this.#span < EVEN_MS || this.#left > MOST_CHARACTERS) return this.finish();
     if (!this.#left) return undefined;
 
     this.#shownAt = now;
