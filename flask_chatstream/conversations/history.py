@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import CTE, ColumnElement, bindparam, select
 from sqlalchemy.orm import Session
 
 from flask_chatstream.models import Message
@@ -31,9 +31,18 @@ _COLUMNS = (
     Message.content,
     Message.status,
 )
+
+
+def path_to(message_id: ColumnElement[str]) -> CTE:
+    """The rows from a message up to the conversation's first one, for a query."""
+
+    root = select(*_COLUMNS).where(Message.id == message_id).cte("path", recursive=True)
+
+    return root.union_all(select(*_COLUMNS).where(Message.id == root.c.parent_id))
+
+
 _above = select(Message.parent_id).where(Message.id == bindparam("answer")).scalar_subquery()
-_root = select(*_COLUMNS).where(Message.id == _above).cte("path", recursive=True)
-_path = _root.union_all(select(*_COLUMNS).where(Message.id == _root.c.parent_id))
+_path = path_to(_above)
 _PATH = select(_path).order_by(_path.c.depth)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, case, or_, select
 from sqlalchemy.orm import aliased
 
-from flask_chatstream.conversations.history import CHARS_PER_TOKEN, Said, trim
+from flask_chatstream.conversations.history import CHARS_PER_TOKEN, Said, path_to, trim
 from flask_chatstream.models import Conversation, Generation, Message
 
 
@@ -40,14 +40,6 @@ class Assignment:
 
 
 _IS_MINE = Generation.id == bindparam("generation")
-_COLUMNS = (
-    Message.id,
-    Message.parent_id,
-    Message.depth,
-    Message.role,
-    Message.content,
-    Message.status,
-)
 _answer = aliased(Message)
 _question = (
     select(_answer.parent_id)
@@ -55,8 +47,7 @@ _question = (
     .where(_IS_MINE)
     .scalar_subquery()
 )
-_root = select(*_COLUMNS).where(Message.id == _question).cte("path", recursive=True)
-_path = _root.union_all(select(*_COLUMNS).where(Message.id == _root.c.parent_id))
+_path = path_to(_question)
 #: In every other row of the path the long texts would be repeated.
 _is_last = or_(_path.c.id == _answer.parent_id, _path.c.id.is_(None))
 _ASSIGNMENT = (
